@@ -1,0 +1,1 @@
+"""The workshop: teachers, students, distillation, tasks."""

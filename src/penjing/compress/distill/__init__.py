@@ -1,0 +1,1 @@
+"""Distillation: losses as plain functions, the teacher's outputs on disk, and the two phases."""

@@ -1,0 +1,187 @@
+"""The student's form for devices: the same function with less to do, exact up to rounding.
+
+NoNorm is an affine map, so every one is folded into the linear layers beside it and the residual stream runs without
+norms. Queries, keys, values and the bottleneck are one projection of the block input. The mask rides in the score
+product as one more column of queries and keys, so nothing of size heads x sequence x sequence is added. The last layer
+computes only what the head reads: the [CLS] row. Left out: training, LayerNorm models and the TINY and IB variants, for
+which `inference_form` returns the model itself.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .mobilebert import MASK_SCORE, Layer, MobileBertClassifier, NoNorm, NormedLinear
+
+SMALLEST_SCALE = 1e-3
+"""A NoNorm scale nearer to zero than this cannot be divided out; the model is then left as it is."""
+
+Affine = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A residual stream kept as x = scale * folded + shift; `folded` is what the device computes."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def read(self, linear: Affine) -> Affine:
+        """The layer that reads the folded stream as `linear` reads x."""
+        weight, bias = linear
+        return weight * self.scale, bias + weight @ self.shift
+
+    def write(self, linear: Affine) -> Affine:
+        """The layer whose output, added to the folded stream, does what `linear`'s does when added to x."""
+        weight, bias = linear
+        return weight / self.scale[:, None], bias / self.scale
+
+    def normed(self, norm: NoNorm) -> Stream:
+        """The stream after a NoNorm: only its bookkeeping changes."""
+        return Stream(norm.weight * self.scale, norm.weight * self.shift + norm.bias)
+
+
+def inference_form(model: MobileBertClassifier, max_length: int | None = None) -> nn.Module:
+    """`FoldedStudent` where the model can be folded, else the model itself; in eval mode, weights copied.
+
+    With `max_length` only so many rows of the position table are kept, since no longer text will come.
+    """
+    scales = [m.weight.abs().min().item() for m in model.modules() if isinstance(m, NoNorm)]
+    foldable = model.config.norm == "no_norm" and model.config.attention_input == "shared"
+    if not foldable or min(scales) < SMALLEST_SCALE:
+        return model.eval()
+    with torch.no_grad():
+        return FoldedStudent(model, max_length).eval()
+
+
+class FoldedLayer(nn.Module):
+    """One block without norms. With `only_first` it returns the [CLS] row alone, [batch, 1, hidden]."""
+
+    def __init__(self, layer: Layer, stream: Stream, only_first: bool) -> None:
+        super().__init__()
+        attention = layer.attention.self
+        self.heads, self.head_size, self.only_first = attention.heads, attention.head_size, only_first
+        inner = stream.read(_fold_norm(layer.bottleneck.input))
+        shared = _fold_norm(layer.bottleneck.attention)
+        query = stream.read(_compose(_scaled(_affine(attention.query), 1 / math.sqrt(self.head_size)), shared))
+        key = stream.read(_compose(_affine(attention.key), shared))
+        value = stream.read(_affine(attention.value))
+        query = _with_mask_column(query, self.heads, 1.0)
+        key = _with_mask_column(key, self.heads, 0.0)
+        self.from_first = _linear(_stack(inner, query)) if only_first else None
+        self.from_all = _linear(_stack(key, value) if only_first else _stack(inner, query, key, value))
+        self.widths = [inner[0].shape[0], query[0].shape[0], key[0].shape[0], value[0].shape[0]]
+        column = torch.zeros(self.heads, self.head_size + 1)
+        column[:, -1] = MASK_SCORE
+        self.register_buffer("mask_column", column.flatten(), persistent=False)
+
+        inside = Stream(torch.ones_like(inner[1]), torch.zeros_like(inner[1]))
+        self.attention_output = _linear(inside.write(_affine(layer.attention.output.dense)))
+        inside = inside.normed(layer.attention.output.LayerNorm)
+        stacked = [(f.intermediate, f.output) for f in layer.ffn] + [(layer.intermediate, layer.output)]
+        self.activation = layer.intermediate.activation
+        self.up, self.down = nn.ModuleList(), nn.ModuleList()
+        for up, down in stacked:
+            self.up.append(_linear(inside.read(_affine(up.dense))))
+            self.down.append(_linear(inside.write(_affine(down.dense))))
+            inside = inside.normed(down.LayerNorm)
+        self.output = _linear(stream.write(inside.read(_affine(layer.output.bottleneck.dense))))
+
+    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+        inner, query, key, value = self._project(x)
+        key = key + padding * self.mask_column
+        scores = self._split(query, self.head_size + 1) @ self._split(key, self.head_size + 1).transpose(-1, -2)
+        context = scores.softmax(-1) @ self._split(value, self.head_size)
+        h = inner + self.attention_output(context.transpose(1, 2).flatten(2))
+        for up, down in zip(self.up, self.down, strict=True):
+            h = h + down(self.activation(up(h)))
+        return (x[:, :1] if self.only_first else x) + self.output(h)
+
+    def _project(self, x: Tensor) -> tuple[Tensor, ...]:
+        if self.from_first is None:
+            return self.from_all(x).split(self.widths, dim=2)
+        return (
+            *self.from_first(x[:, :1]).split(self.widths[:2], dim=2),
+            *self.from_all(x).split(self.widths[2:], dim=2),
+        )
+
+    def _split(self, x: Tensor, size: int) -> Tensor:
+        return x.unflatten(2, (self.heads, size)).transpose(1, 2)
+
+
+class FoldedStudent(nn.Module):
+    """Ids, mask, types [batch, sequence] -> logits [batch, labels], equal to the MobileBertClassifier it is made from."""
+
+    def __init__(self, model: MobileBertClassifier, max_length: int | None = None) -> None:
+        super().__init__()
+        embeddings = model.mobilebert.embeddings
+        norm = embeddings.LayerNorm
+        self.words = nn.Embedding.from_pretrained(embeddings.word_embeddings.weight.detach().clone())
+        weight, bias = _affine(embeddings.embedding_transformation)
+        self.transformation = _linear((weight * norm.weight[:, None], bias * norm.weight + norm.bias))
+        positions = embeddings.position_embeddings.weight[:max_length] * norm.weight
+        self.positions = nn.Parameter(positions.detach().clone())
+        self.types = nn.Embedding.from_pretrained((embeddings.token_type_embeddings.weight * norm.weight).detach())
+        stream = Stream(torch.ones_like(norm.weight), torch.zeros_like(norm.weight))
+        layers = list(model.mobilebert.encoder.layer)
+        self.layers = nn.ModuleList()
+        for layer in layers:
+            self.layers.append(FoldedLayer(layer, stream, only_first=layer is layers[-1]))
+            stream = stream.normed(layer.output.bottleneck.LayerNorm)
+        self.classifier = _linear(stream.read(_affine(model.classifier)))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        words = self.words(input_ids)
+        edge = torch.zeros_like(words[:, :1])
+        following = torch.cat([words[:, 1:], edge], dim=1)
+        previous = torch.cat([edge, words[:, :-1]], dim=1)
+        x = self.transformation(torch.cat([following, words, previous], dim=2))
+        x = x + (self.positions[: input_ids.shape[1]] + self.types(token_type_ids))
+        padding = (1 - attention_mask).to(x.dtype).unsqueeze(2)
+        for layer in self.layers:
+            x = layer(x, padding)
+        logits: Tensor = self.classifier(x[:, 0])
+        return logits
+
+
+def _affine(linear: nn.Linear) -> Affine:
+    return linear.weight, linear.bias
+
+
+def _fold_norm(layer: NormedLinear) -> Affine:
+    weight, bias = _affine(layer.dense)
+    gamma, beta = layer.LayerNorm.weight, layer.LayerNorm.bias
+    return weight * gamma[:, None], bias * gamma + beta
+
+
+def _compose(outer: Affine, inner: Affine) -> Affine:
+    return outer[0] @ inner[0], outer[0] @ inner[1] + outer[1]
+
+
+def _scaled(linear: Affine, factor: float) -> Affine:
+    return linear[0] * factor, linear[1] * factor
+
+
+def _stack(*parts: Affine) -> Affine:
+    return torch.cat([weight for weight, _ in parts]), torch.cat([bias for _, bias in parts])
+
+
+def _with_mask_column(linear: Affine, heads: int, bias: float) -> Affine:
+    """Adds one output to each head: weight 0 and the given bias."""
+    weight = linear[0].unflatten(0, (heads, -1))
+    offset = linear[1].unflatten(0, (heads, -1))
+    weight = torch.cat([weight, torch.zeros_like(weight[:, :1])], dim=1)
+    offset = torch.cat([offset, torch.full_like(offset[:, :1], bias)], dim=1)
+    return weight.flatten(0, 1), offset.flatten()
+
+
+def _linear(affine: Affine) -> nn.Linear:
+    weight, bias = affine
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.weight.data.copy_(weight)
+    layer.bias.data.copy_(bias)
+    return layer

@@ -1,0 +1,359 @@
+"""MobileBERT (Sun et al. 2020, arXiv 2004.02984, section 3): our student, in plain torch.
+
+Bottlenecks, stacked feed-forwards, NoNorm, trigram embedding and the shared query/key bottleneck, with module names
+equal to the published checkpoint's, so that `state_dict` needs no translation. Heads and feed-forward widths may differ
+from layer to layer. Left out: the masked-LM and next-sentence heads, dropout (published hidden dropout is 0), and the
+form for devices, which is `folded.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...runtime.errors import TrainingError
+
+MASK_SCORE = -30.0
+"""Score of a padded key. exp(-30) is 1e-13: nothing for a sum, yet within the range of fp16 and of an int8 scale."""
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """Widths of one layer: heads and their size, and the width of each stacked feed-forward."""
+
+    heads: int
+    head_size: int
+    feed_forwards: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MobileBertConfig:
+    """Shape of the encoder. `layers` has one entry a layer.
+
+    `attention_input` says what queries, keys and values read: "shared" (published OPT model: queries and keys a second
+    bottleneck, values the block input), "bottleneck" (TINY: all read the first bottleneck) or "block" (IB-BERT teacher).
+    """
+
+    layers: tuple[LayerShape, ...]
+    vocab_size: int = 30522
+    hidden_size: int = 512
+    embedding_size: int = 128
+    bottleneck_size: int = 128
+    max_positions: int = 512
+    type_vocab_size: int = 2
+    attention_input: str = "shared"
+    norm: str = "no_norm"
+    activation: str = "relu"
+    pooler: bool = False
+    layer_norm_eps: float = 1e-12
+    pad_id: int = 0
+
+    @staticmethod
+    def uniform(
+        count: int, *, heads: int, head_size: int, feed_forwards: int, intermediate_size: int, **rest: Any
+    ) -> MobileBertConfig:
+        """A configuration whose layers are all alike."""
+        shape = LayerShape(heads, head_size, (intermediate_size,) * feed_forwards)
+        return MobileBertConfig(layers=(shape,) * count, **rest)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(raw: dict[str, Any]) -> MobileBertConfig:
+        layers = tuple(LayerShape(s["heads"], s["head_size"], tuple(s["feed_forwards"])) for s in raw["layers"])
+        return MobileBertConfig(**{**raw, "layers": layers})
+
+
+MOBILEBERT = MobileBertConfig.uniform(24, heads=4, head_size=32, feed_forwards=4, intermediate_size=512)
+MOBILEBERT_TINY = MobileBertConfig.uniform(
+    24, heads=4, head_size=32, feed_forwards=2, intermediate_size=512, attention_input="bottleneck"
+)
+IB_BERT_TEACHER = MobileBertConfig.uniform(
+    24, heads=4, head_size=256, feed_forwards=1, intermediate_size=4096, bottleneck_size=1024,
+    attention_input="block", norm="layer_norm", activation="gelu", pooler=True,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EncoderOutput:
+    """`hidden`: embedding output and each layer's, [batch, sequence, hidden]; `scores`: before the mask and softmax."""
+
+    hidden: tuple[Tensor, ...]
+    scores: tuple[Tensor, ...]
+
+
+class NoNorm(nn.Module):
+    """gamma * x + beta, element by element, without statistics (section 3.3)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.bias = nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight + self.bias
+
+
+def _norm(config: MobileBertConfig, size: int) -> nn.Module:
+    return NoNorm(size) if config.norm == "no_norm" else nn.LayerNorm(size, eps=config.layer_norm_eps)
+
+
+class NormedLinear(nn.Module):
+    """Linear, an optional residual, then the norm."""
+
+    def __init__(self, config: MobileBertConfig, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(inputs, outputs)
+        self.LayerNorm = _norm(config, outputs)
+
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        y = self.dense(x)
+        out: Tensor = self.LayerNorm(y if residual is None else y + residual)
+        return out
+
+
+class Embeddings(nn.Module):
+    """Word table, the neighbours' rows beside it (trigram), projection to the hidden size, position and type."""
+
+    def __init__(self, config: MobileBertConfig) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_id)
+        self.position_embeddings = nn.Embedding(config.max_positions, config.hidden_size)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.hidden_size)
+        self.embedding_transformation = nn.Linear(3 * config.embedding_size, config.hidden_size)
+        self.LayerNorm = _norm(config, config.hidden_size)
+
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor) -> Tensor:
+        words = self.word_embeddings(input_ids)
+        following = F.pad(words[:, 1:], (0, 0, 0, 1))
+        previous = F.pad(words[:, :-1], (0, 0, 1, 0))
+        x = self.embedding_transformation(torch.cat([following, words, previous], dim=2))
+        positions = self.position_embeddings.weight[: input_ids.shape[1]]
+        out: Tensor = self.LayerNorm(x + positions + self.token_type_embeddings(token_type_ids))
+        return out
+
+
+class SelfAttention(nn.Module):
+    """Query, key and value projections and the weighted sum; scores are returned for attention transfer."""
+
+    def __init__(self, config: MobileBertConfig, shape: LayerShape) -> None:
+        super().__init__()
+        inner, outer = config.bottleneck_size, config.hidden_size
+        query_input = outer if config.attention_input == "block" else inner
+        value_input = inner if config.attention_input == "bottleneck" else outer
+        width = shape.heads * shape.head_size
+        self.heads, self.head_size = shape.heads, shape.head_size
+        self.query = nn.Linear(query_input, width)
+        self.key = nn.Linear(query_input, width)
+        self.value = nn.Linear(value_input, width)
+
+    def forward(self, query_input: Tensor, value_input: Tensor, mask_scores: Tensor) -> tuple[Tensor, Tensor]:
+        query, key, value = (
+            self._split(layer(x))
+            for layer, x in ((self.query, query_input), (self.key, query_input), (self.value, value_input))
+        )
+        scores = query @ key.transpose(-1, -2) / math.sqrt(self.head_size)
+        context = (scores + mask_scores).softmax(-1) @ value
+        return context.transpose(1, 2).flatten(2), scores
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(2, (self.heads, self.head_size)).transpose(1, 2)
+
+
+class Attention(nn.Module):
+    """Self-attention and its output projection, with the bottleneck as residual."""
+
+    def __init__(self, config: MobileBertConfig, shape: LayerShape) -> None:
+        super().__init__()
+        self.self = SelfAttention(config, shape)
+        self.output = NormedLinear(config, shape.heads * shape.head_size, config.bottleneck_size)
+
+
+class Intermediate(nn.Module):
+    """First half of a feed-forward."""
+
+    def __init__(self, inputs: int, outputs: int, activation: str) -> None:
+        super().__init__()
+        self.dense = nn.Linear(inputs, outputs)
+        self.activation = F.relu if activation == "relu" else F.gelu
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.dense(x))
+
+
+class FeedForward(nn.Module):
+    """One of the stacked feed-forwards: up, activation, down, residual, norm."""
+
+    def __init__(self, config: MobileBertConfig, width: int) -> None:
+        super().__init__()
+        self.intermediate = Intermediate(config.bottleneck_size, width, config.activation)
+        self.output = NormedLinear(config, width, config.bottleneck_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.output(self.intermediate(x), x)
+        return out
+
+
+class Bottleneck(nn.Module):
+    """The way into the block: one projection for the residual and, if shared, one for queries and keys."""
+
+    def __init__(self, config: MobileBertConfig) -> None:
+        super().__init__()
+        self.input = NormedLinear(config, config.hidden_size, config.bottleneck_size)
+        if config.attention_input == "shared":
+            self.attention = NormedLinear(config, config.hidden_size, config.bottleneck_size)
+
+
+class LastFeedForwardOutput(NormedLinear):
+    """The last feed-forward's second half; the published names keep the way out of the block inside it."""
+
+    def __init__(self, config: MobileBertConfig, width: int) -> None:
+        super().__init__(config, width, config.bottleneck_size)
+        self.bottleneck = NormedLinear(config, config.bottleneck_size, config.hidden_size)
+
+
+class Layer(nn.Module):
+    """One MobileBERT block: [batch, sequence, hidden] to the same shape, and the attention scores."""
+
+    def __init__(self, config: MobileBertConfig, shape: LayerShape) -> None:
+        super().__init__()
+        *stacked, last = shape.feed_forwards
+        self.attention_input = config.attention_input
+        self.bottleneck = Bottleneck(config)
+        self.attention = Attention(config, shape)
+        self.ffn = nn.ModuleList(FeedForward(config, width) for width in stacked)
+        self.intermediate = Intermediate(config.bottleneck_size, last, config.activation)
+        self.output = LastFeedForwardOutput(config, last)
+
+    def forward(self, x: Tensor, mask_scores: Tensor) -> tuple[Tensor, Tensor]:
+        inner = self.bottleneck.input(x)
+        query_input = {"shared": lambda: self.bottleneck.attention(x), "bottleneck": lambda: inner, "block": lambda: x}
+        value_input = inner if self.attention_input == "bottleneck" else x
+        context, scores = self.attention.self(query_input[self.attention_input](), value_input, mask_scores)
+        h = self.attention.output(context, inner)
+        for feed_forward in self.ffn:
+            h = feed_forward(h)
+        h = self.output(self.intermediate(h), h)
+        return self.output.bottleneck(h, x), scores
+
+
+class Encoder(nn.Module):
+    """The stack of layers, under the published name `encoder.layer`."""
+
+    def __init__(self, config: MobileBertConfig) -> None:
+        super().__init__()
+        self.layer = nn.ModuleList(Layer(config, shape) for shape in config.layers)
+
+
+class Pooler(nn.Module):
+    """tanh dense on [CLS]; only the IB-BERT teacher has it."""
+
+    def __init__(self, config: MobileBertConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+
+
+class MobileBert(nn.Module):
+    """The encoder. `forward` gives all hidden states and attention scores."""
+
+    def __init__(self, config: MobileBertConfig) -> None:
+        super().__init__()
+        self.embeddings = Embeddings(config)
+        self.encoder = Encoder(config)
+        if config.pooler:
+            self.pooler = Pooler(config)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> EncoderOutput:
+        x = self.embeddings(input_ids, token_type_ids)
+        mask_scores = mask_to_scores(attention_mask, x.dtype)
+        hidden, scores = [x], []
+        for layer in self.encoder.layer:
+            x, layer_scores = layer(x, mask_scores)
+            hidden.append(x)
+            scores.append(layer_scores)
+        return EncoderOutput(tuple(hidden), tuple(scores))
+
+
+class MobileBertClassifier(nn.Module):
+    """Encoder and a linear head on the raw [CLS] state: ids, mask, types [batch, sequence] -> logits [batch, labels]."""
+
+    def __init__(self, config: MobileBertConfig, num_labels: int) -> None:
+        super().__init__()
+        self.config, self.num_labels = config, num_labels
+        self.mobilebert = MobileBert(config)
+        self.classifier = nn.Linear(config.hidden_size, num_labels)
+        self.apply(_initialize)
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor, with_layers: bool = False
+    ) -> Any:
+        """Logits [batch, labels]; with `with_layers`, a pair of logits and EncoderOutput (for distillation)."""
+        layers = self.mobilebert(input_ids, attention_mask, token_type_ids)
+        first = layers.hidden[-1][:, 0]
+        if self.config.pooler:
+            first = torch.tanh(self.mobilebert.pooler.dense(first))
+        logits = self.classifier(first)
+        return (logits, layers) if with_layers else logits
+
+
+def mask_to_scores(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """[batch, sequence] of 1 and 0 -> [batch, 1, 1, sequence] of 0 and MASK_SCORE."""
+    return (1.0 - attention_mask[:, None, None, :].to(dtype)) * MASK_SCORE
+
+
+def count_parameters(model: nn.Module) -> tuple[int, int]:
+    """Total parameters, and those that are not in an embedding table."""
+    total = sum(p.numel() for p in model.parameters())
+    tables = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Embedding))
+    return total, total - tables
+
+
+def save_student(model: MobileBertClassifier, folder: Path) -> None:
+    """Writes `model.safetensors` (published names) and `student.json` (shape) into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.detach().contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors")
+    shape = {"config": model.config.to_dict(), "num_labels": model.num_labels}
+    (folder / "student.json").write_text(json.dumps(shape, indent=2) + "\n", encoding="utf-8")
+
+
+def load_student(folder: Path) -> MobileBertClassifier:
+    """Reads what `save_student` wrote; raises TrainingError when names or shapes do not fit."""
+    shape = json.loads((folder / "student.json").read_text(encoding="utf-8"))
+    model = MobileBertClassifier(MobileBertConfig.from_dict(shape["config"]), shape["num_labels"])
+    load_weights(model, folder / "model.safetensors")
+    return model.eval()
+
+
+def load_weights(model: MobileBertClassifier, path: Path) -> None:
+    """Loads a checkpoint with the published names; one of the bare encoder (no prefix) leaves the head as it is.
+
+    Raises TrainingError that names the weights that are missing or have another shape.
+    """
+    weights = load_file(path)
+    if not any(name.startswith("mobilebert.") for name in weights):
+        weights = {f"mobilebert.{name}": value for name, value in weights.items()}
+    own = model.state_dict()
+    wrong = [n for n in own if n in weights and weights[n].shape != own[n].shape]
+    missing = [n for n in own if n not in weights and not n.startswith("classifier.")]
+    if wrong or missing:
+        raise TrainingError(f"{path} does not fit this student: missing {missing[:3]}, other shape {wrong[:3]}")
+    model.load_state_dict({n: w for n, w in weights.items() if n in own}, strict=False)
+
+
+def _initialize(module: nn.Module) -> None:
+    if isinstance(module, (nn.Linear, nn.Embedding)):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Embedding) and module.padding_idx is not None:
+        # The trigram reads its neighbours: only a zero row makes a padded text equal to the same text alone.
+        module.weight.data[module.padding_idx].zero_()

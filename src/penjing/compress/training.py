@@ -1,0 +1,247 @@
+"""One training loop for teachers and students, on Hugging Face Accelerate.
+
+It shuffles by length, warms the rate up and lowers it linearly, keeps the weights of the best evaluation (the start among them), and writes a
+checkpoint every minute, so that a killed run continues where it was and ends with the same weights: batches and dropout
+depend on the seed and the step alone. Under `accelerate launch` each process takes its share of every batch. Left out:
+what a step's loss is; the caller gives it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..runtime.errors import TrainingError
+from .tokens import shuffled_batches
+
+SECONDS_BETWEEN_CHECKPOINTS = 60.0
+LARGEST_GRADIENT_NORM = 1.0
+WEIGHT_DECAY = 0.01
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How long and how fast. `warmup` is the share of all steps over which the rate rises."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    warmup: float
+    evaluations_per_epoch: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One point of the training curve: after `step` steps, the mean loss since the last point, and the metric."""
+
+    step: int
+    loss: float
+    metric: float
+
+
+StepLoss = Callable[[nn.Module, list[int]], Tensor]
+Evaluate = Callable[[], float]
+
+
+def train(
+    model: nn.Module,
+    lengths: NDArray[np.int64],
+    step_loss: StepLoss,
+    evaluate: Evaluate,
+    plan: TrainingPlan,
+    folder: Path,
+    label: str,
+) -> list[Evaluation]:
+    """Trains `model` in place and leaves the best evaluation's weights in it.
+
+    `lengths` [examples] are token counts; `step_loss(model, indices)` is the mean loss over those examples.
+    `folder` holds the checkpoint between calls. Raises TrainingError when the loss is not finite.
+    """
+    run = _Run(model, lengths, step_loss, evaluate, plan, folder)
+    run.resume()
+    run.loop(label)
+    return run.history
+
+
+class _Run:
+    def __init__(
+        self,
+        model: nn.Module,
+        lengths: NDArray[np.int64],
+        step_loss: StepLoss,
+        evaluate: Evaluate,
+        plan: TrainingPlan,
+        folder: Path,
+    ) -> None:
+        self.accelerator = Accelerator(mixed_precision="bf16" if has_fast_bf16() else "no")
+        self.plan, self.lengths, self.folder = plan, lengths, folder
+        self.step_loss, self.evaluate = step_loss, evaluate
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), plan.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
+        )
+        self.model = model
+        self.wrapped: nn.Module = self.accelerator.prepare_model(model) if self._distributed else model
+        self.steps_per_epoch = -(-len(lengths) // plan.batch_size)
+        self.steps = plan.epochs * self.steps_per_epoch
+        self.step = 0
+        self.best = -1.0
+        self.history: list[Evaluation] = []
+        self.losses: list[float] = []
+
+    @property
+    def _distributed(self) -> bool:
+        return bool(self.accelerator.num_processes > 1)
+
+    def loop(self, label: str) -> None:
+        saved = time.monotonic()
+        bar = tqdm(total=self.steps, initial=self.step, desc=label, unit="step", disable=self._bar_off())
+        if self.step == 0:
+            self._keep_if_best(self._measure())  # a later phase must not end worse than it began
+        while self.step < self.steps:
+            for indices in self._batches_from_here():
+                self._train_step(indices)
+                bar.update()
+                if self._is_due():
+                    self._evaluate()
+                    bar.set_postfix(loss=f"{self.history[-1].loss:.3f}", metric=f"{self.history[-1].metric:.4f}")
+                if time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                    self._checkpoint()
+                    saved = time.monotonic()
+        bar.close()
+        if (self.folder / "best.safetensors").exists():
+            self.model.load_state_dict(load_file(self.folder / "best.safetensors"))
+        self.model.eval()
+
+    def resume(self) -> None:
+        """Continues from the folder's checkpoint, if it holds one of this plan."""
+        state_file, tensor_file = self.folder / "checkpoint.json", self.folder / "checkpoint.safetensors"
+        if not state_file.exists() or not tensor_file.exists():
+            return
+        state = json.loads(state_file.read_text(encoding="utf-8"))
+        tensors = load_file(tensor_file)
+        if state["plan"] != asdict(self.plan) or int(tensors.pop("step")) != state["step"]:
+            return  # another plan's, or killed between the two files: start over rather than mix
+        names = [name for name, _ in self.model.named_parameters()]
+        self.model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+        moments = {
+            i: {key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+            for i, name in enumerate(names)
+            if f"exp_avg.{name}" in tensors
+        }
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        self.step, self.best, self.losses = state["step"], state["best"], state["losses"]
+        self.history = [Evaluation(**point) for point in state["history"]]
+
+    def _batches_from_here(self) -> list[list[int]]:
+        epoch, done = divmod(self.step, self.steps_per_epoch)
+        return shuffled_batches(self.lengths, self.plan.batch_size, f"{self.plan.seed}-{epoch}")[done:]
+
+    def _train_step(self, indices: list[int]) -> None:
+        # Seeded by the step, so that dropout is the same after a restart.
+        torch.manual_seed(self.plan.seed * 1_000_003 + self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate * self._rate(self.step)
+        self.model.train()
+        rank, count = self.accelerator.process_index, self.accelerator.num_processes
+        own = indices[rank::count] or indices[:1]
+        with self.accelerator.autocast():
+            loss = self.step_loss(self.wrapped, own)
+        value = loss.detach().item()
+        if not np.isfinite(value):
+            raise TrainingError(
+                f"the loss is {value} at step {self.step}: the last good checkpoint is kept in {self.folder};"
+                " lower the learning rate and run again"
+            )
+        # DDP averages over processes; shares may differ by one example.
+        (loss * (len(own) * count / len(indices))).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT_NORM)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.losses.append(value)
+        self.step += 1
+
+    def _is_due(self) -> bool:
+        """At each equal part of an epoch, the epoch's last step among them."""
+        done = (self.step - 1) % self.steps_per_epoch + 1
+        parts = self.plan.evaluations_per_epoch
+        return done * parts // self.steps_per_epoch > (done - 1) * parts // self.steps_per_epoch
+
+    def _rate(self, step: int) -> float:
+        rising = max(1, round(self.plan.warmup * self.steps))
+        if step < rising:
+            return (step + 1) / rising
+        return max(0.0, (self.steps - step) / max(1, self.steps - rising))
+
+    def _evaluate(self) -> None:
+        metric = self._measure()
+        self.history.append(Evaluation(self.step, float(np.mean(self.losses)), metric))
+        self.losses = []
+        self._keep_if_best(metric)
+
+    def _measure(self) -> float:
+        self.model.eval()
+        with torch.no_grad(), self.accelerator.autocast():
+            return self.evaluate()
+
+    def _keep_if_best(self, metric: float) -> None:
+        if metric > self.best:
+            self.best = metric
+            if self.accelerator.is_main_process:
+                _save(self.model.state_dict(), self.folder / "best.safetensors")
+        self.accelerator.wait_for_everyone()
+
+    def _checkpoint(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        tensors: dict[str, Any] = {f"model.{n}": t for n, t in self.model.state_dict().items()}
+        tensors["step"] = torch.tensor(self.step)
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"{key}.{name}"] = value
+        state = {
+            "plan": asdict(self.plan), "step": self.step, "best": self.best, "losses": self.losses,
+            "history": [asdict(point) for point in self.history],
+        }  # fmt: skip
+        _save(tensors, self.folder / "checkpoint.safetensors")
+        _write_whole(self.folder / "checkpoint.json", json.dumps(state))
+
+    def _bar_off(self) -> bool | None:
+        return None if self.accelerator.is_main_process else True
+
+
+def has_fast_bf16() -> bool:
+    """True where bf16 matrix products have instructions of their own: a GPU with bf16, or AVX512-BF16 / AMX / ARM bf16."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            flags = file.read()
+    except OSError:
+        return False
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", " bf16"))
+
+
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    temporary = path.with_suffix(".part")
+    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary)
+    os.replace(temporary, path)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

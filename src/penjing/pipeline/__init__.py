@@ -1,0 +1,1 @@
+"""The foreman: recipe, stages, resume, command line, report."""

@@ -1,0 +1,36 @@
+"""report.md: headline, warnings and every table, for a terminal or a code host. Left out: the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .model import Report
+from .tables import Table, tables
+from .words import headline, warnings
+
+
+def report_markdown(report: Report) -> str:
+    """The whole report as Markdown."""
+    parts = [f"# {_plain(report.recipe)}", f"**{_plain(headline(report))}**"]
+    parts += [f"> **Failed:** {_plain(sentence)}" for sentence in report.failures]
+    parts += [f"> **Note:** {_plain(sentence)}" for sentence in warnings(report)]
+    parts += [table_markdown(table) for table in tables(report)]
+    parts.append(f"Made {_plain(report.created)} (UTC). Raw samples are in report.json, pictures in report.html.")
+    return "\n\n".join(parts) + "\n"
+
+
+def table_markdown(table: Table) -> str:
+    """A table under its title, figures to the right."""
+    rule = ["---" if i in table.wide else "---:" for i in range(len(table.columns))]
+    lines = [_line(table.columns), "|" + "|".join(rule) + "|", *(_line(row) for row in table.rows)]
+    note = f"\n\n{_plain(table.note)}" if table.note else ""
+    return f"## {_plain(table.title)}\n\n" + "\n".join(lines) + note
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _plain(text: str) -> str:
+    """Text on one line that a Markdown reader takes for text: no tag can start."""
+    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")

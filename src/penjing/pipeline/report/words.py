@@ -1,0 +1,155 @@
+"""Numbers and conditions in words, the headline, its facts, and the warnings. The same in every format of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ...benchmarks.cold import PIPELINE
+from ...benchmarks.compare import Comparison
+from ...benchmarks.measurement import Condition, Measurement
+from ...benchmarks.results import Run
+from .model import ModelRow, Report
+
+BUSY = 0.25
+"""Above this share of the cores in use before the start, the run says so."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One large figure under the headline."""
+
+    name: str
+    value: str
+    detail: str
+
+
+def milliseconds(value: float | None) -> str:
+    """Three significant digits, such as 3.21 or 0.0523; a dash for none."""
+    if value is None:
+        return "–"
+    digits = 3 if value < 0.1 else 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f}" if value >= 0.01 or value <= 0 else f"{value:.2g}"
+
+
+def megabytes(count: int) -> str:
+    """Bytes as MB (1e6 bytes)."""
+    return f"{count / 1e6:.2f}" if count < 1e7 else f"{count / 1e6:.1f}"
+
+
+def plural(count: int, noun: str) -> str:
+    """'1 thread', '2 threads'."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def condition_words(condition: Condition) -> str:
+    """'128 tokens, 1 thread' and the like."""
+    threads = plural(condition.threads, "thread")
+    if condition.kind == "warm":
+        return f"{condition.sequence_length} tokens, {threads}"
+    return {"text": f"real texts, {threads}", "cold": "cold start", "import": "import"}[condition.kind]
+
+
+def headline_condition(run: Run) -> Condition:
+    """The engine alone at the longest length with the fewest threads; else real texts."""
+    warm = run.conditions("warm") or run.conditions("text")
+    return max(warm, key=lambda condition: (condition.sequence_length or 0, -condition.threads))
+
+
+def headline(report: Report) -> str:
+    """One sentence: size, speed, likeness."""
+    student = report.model(report.student)
+    if student is None:
+        return f"{report.recipe}: no file of the student was kept"
+    parts = [f"{megabytes(student.bytes)} MB"]
+    measured = _student_measurement(report)
+    if measured is not None:
+        parts.append(f"{milliseconds(measured.p50)} ms ({condition_words(measured.condition)})")
+    if report.agreement is not None:
+        same = report.agreement
+        parts.append(f"decides like its teacher on {same.value:.1%} of {same.n:,} {student.split} texts")
+    else:
+        parts.append(f"{student.metric} {student.value:.3f} on {student.n:,} {student.split} texts")
+    return f"{student.label}: {', '.join(parts)}"
+
+
+def facts(report: Report) -> tuple[Fact, ...]:
+    """The large figures, in reading order; those that were not measured are left away."""
+    return tuple(_facts(report))
+
+
+def _facts(report: Report) -> Iterator[Fact]:
+    student, teacher = report.model(report.student), report.model(report.teacher)
+    if student is None:
+        return
+    yield Fact("Size", f"{megabytes(student.bytes)} MB", _size_words(student, teacher))
+    measured = _student_measurement(report)
+    if report.run is not None and measured is not None:
+        named = condition_words(measured.condition)
+        detail = _speed_words(report.run.comparison(report.student, report.teacher or "", measured.condition))
+        yield Fact("Median latency", f"{milliseconds(measured.p50)} ms", f"{named}; {detail}" if detail else named)
+    if report.agreement is not None:
+        same = report.agreement
+        words = f"of {same.n:,} {student.split} texts decided alike (95%: {same.low:.1%}–{same.high:.1%})"
+        yield Fact("Like its teacher", f"{same.value:.1%}", words)
+    beside = f"; teacher {teacher.value:.3f}" if teacher else ""
+    interval = f"95%: {student.low:.3f}–{student.high:.3f}, n = {student.n:,}"
+    yield Fact(student.metric.capitalize(), f"{student.value:.3f}", interval + beside)
+    if report.run is not None:
+        yield from _cold_facts(report.run, report.student)
+
+
+def _cold_facts(run: Run, student: str) -> Iterator[Fact]:
+    for condition in run.conditions("cold"):
+        ours, pipeline = run.find(student, condition), run.find(PIPELINE, condition)
+        if ours is None:
+            return
+        detail = _speed_words(run.comparison(student, PIPELINE, condition)) if pipeline else "process start to first answer"
+        yield Fact("Cold start", f"{milliseconds(ours.p50)} ms", detail)
+        if ours.peak_rss_mb is not None:
+            saved = ""
+            if pipeline is not None and pipeline.peak_rss_mb is not None:
+                saved = f"; {PIPELINE} {pipeline.peak_rss_mb:.0f} MB"
+            yield Fact("Peak memory", f"{ours.peak_rss_mb:.0f} MB", f"whole process with Python{saved}")
+
+
+def warnings(report: Report) -> tuple[str, ...]:
+    """What a reader must know before believing the figures."""
+    return tuple(_warnings(report))
+
+
+def _warnings(report: Report) -> Iterator[str]:
+    if report.data is not None and report.data.duplicates:
+        count = plural(report.data.duplicates, "validation text")
+        yield f"{count} also in the training data: the quality figures flatter."
+    run = report.run
+    if run is None:
+        yield "Nothing was timed in this run."
+        return
+    if noisy := [noise for noise in run.noise_floors if noise.is_high]:
+        worst = max(noisy, key=lambda noise: noise.floor)
+        yield (
+            f"Noisy machine: in {len(noisy)} of {len(run.noise_floors)} conditions one file differed from itself by more"
+            f" than 5% (worst: {worst.floor:.2f}x, {condition_words(worst.condition)}). Measure again on a quiet machine."
+        )
+    if run.machine.busy_share > BUSY:
+        yield f"Before the timing began, {run.machine.busy_share:.0%} of the processor was in use by something else."
+
+
+def _student_measurement(report: Report) -> Measurement | None:
+    return report.run.find(report.student, headline_condition(report.run)) if report.run is not None else None
+
+
+def _size_words(student: ModelRow, teacher: ModelRow | None) -> str:
+    words = f"{student.total_parameters:,} parameters" if student.total_parameters else student.file
+    if teacher is not None:
+        words += f"; teacher {megabytes(teacher.bytes)} MB, {teacher.bytes / student.bytes:.1f}x larger"
+    return words
+
+
+def _speed_words(found: Comparison | None) -> str:
+    if found is None:
+        return ""
+    if found.verdict == "not different":
+        return f"not different from {found.baseline}"
+    return f"{found.ratio:.1f}x ({found.low:.1f}–{found.high:.1f}) as fast as {found.baseline}"

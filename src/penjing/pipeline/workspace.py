@@ -1,0 +1,116 @@
+"""The working folder of a run: one sub-folder a stage, named by a hash of all that went into it.
+
+A stage works under a temporary name and is renamed when complete, so a killed run loses at most the stage in hand, and
+that stage finds its own checkpoints when it starts again. Under `accelerate launch` only the first process writes; the
+others wait. Left out: removing old stages; their folders may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from filelock import FileLock, Timeout
+
+from .. import __version__
+from ..runtime.errors import OutputError
+
+CHECKPOINTS = "checkpoints"
+"""Sub-folder of an unfinished stage that is removed when the stage is complete."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """`root` holds one folder a stage."""
+
+    root: Path
+
+    def stage(
+        self,
+        name: str,
+        work: Callable[[Path], None],
+        *,
+        inputs: Sequence[Path] = (),
+        settings: Mapping[str, Any] | None = None,
+        collective: bool = False,
+    ) -> Path:
+        """The folder of stage `name`: as it stands if it was completed before, else made by `work(folder)`.
+
+        `inputs` are folders of earlier stages (their names carry their hashes), `settings` everything else that
+        decides the result. `collective` work is done by every process together, other work by the first alone.
+        """
+        identity = [__version__, name, [path.name for path in inputs], settings or {}]
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+        folder, unfinished = self.root / f"{name}-{digest}", self.root / f".{name}-{digest}.part"
+        if folder.is_dir():
+            return folder
+        state = PartialState()
+        with _readable_output_errors(self.root):
+            if state.is_main_process:
+                (unfinished / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+            state.wait_for_everyone()
+            if collective or state.is_main_process:
+                work(unfinished)
+            state.wait_for_everyone()
+            if state.is_main_process:
+                shutil.rmtree(unfinished / CHECKPOINTS, ignore_errors=True)
+                os.replace(unfinished, folder)
+            state.wait_for_everyone()
+        return folder
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second run out of this folder. Raises OutputError when the folder is in use or cannot be written."""
+        with _readable_output_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.root, os.W_OK):
+                raise OutputError(f"{self.root} cannot be written: choose another folder with --out")
+            if not PartialState().is_main_process:
+                yield
+                return
+            lock = FileLock(self.root / ".lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                raise OutputError(
+                    f"another run works in {self.root}: wait for it or choose another folder with --out"
+                ) from None
+            try:
+                yield
+            finally:
+                lock.release()
+
+
+@contextmanager
+def _readable_output_errors(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EDQUOT):
+            raise
+        raise OutputError(
+            f"cannot write to {root} ({os.strerror(error.errno)}): free space or choose another folder with --out,"
+            " then run again; finished stages are kept"
+        ) from None
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file, so that a changed data file is a new input."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
+
+
+def _digest(file: Any) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,37 @@
+"""Every error that Penjing raises on purpose.
+
+One base class and one name for each part of the pipeline that can refuse. A message names the value,
+what is allowed, and the next step; the command line prints it on one line and exits with code 2.
+"""
+
+
+class PenjingError(Exception):
+    """Base of all errors whose message is meant for the user."""
+
+
+class RecipeError(PenjingError):
+    """A recipe has an unknown key or a value out of range."""
+
+
+class DataError(PenjingError):
+    """A data file is missing, broken, or does not hold what the recipe says."""
+
+
+class TrainingError(PenjingError):
+    """A teacher cannot be loaded or a training run went wrong."""
+
+
+class ExportError(PenjingError):
+    """A model cannot be exported, or an exported file is beyond its limits."""
+
+
+class BundleError(PenjingError):
+    """A bundle is incomplete, changed, or of an unknown version."""
+
+
+class EngineError(PenjingError):
+    """An engine is not installed or refuses a file."""
+
+
+class OutputError(PenjingError):
+    """An output folder cannot be written."""

@@ -1,0 +1,194 @@
+"""From an untrained encoder to a distilled student, on a task small enough for a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_sentences
+
+from penjing.compress.distill.student import Lessons, distil_student, start_batches, student_config, validate
+from penjing.compress.distill.teacher_cache import TeacherOutputs, read_teacher_outputs, write_teacher_outputs
+from penjing.compress.models.from_teacher import basis, layer_map, regress, start_from_teacher, whiten
+from penjing.compress.models.mobilebert import MobileBertClassifier, load_student
+from penjing.compress.teacher import fine_tune_teacher, load_encoder, load_teacher
+from penjing.compress.tokens import TokenizedTexts, tokenize
+from penjing.pipeline.recipe import Distill, Student, Teacher
+from penjing.runtime.errors import TrainingError
+
+SHAPE = Student(
+    layers=2, hidden_size=32, bottleneck_size=16, embedding_size=16, heads=4, intermediate_size=16, feed_forwards=2
+)
+SETTINGS = Distill(transfer_epochs=1, epochs=2, batch_size=16, transfer_learning_rate=2e-3, learning_rate=2e-3)
+
+
+@dataclass(frozen=True)
+class School:
+    """A fine-tuned teacher, its texts and what it said of them."""
+
+    teacher: Any
+    lessons: Lessons
+    curve: list[Any]
+
+
+@pytest.fixture(scope="session")
+def school(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> School:
+    folder = tmp_path_factory.mktemp("school")
+    texts, labels = make_sentences(320, 1)
+    held_out, held_out_labels = make_sentences(120, 2)
+    settings = Teacher(model=str(tiny_encoder), epochs=3, batch_size=16, learning_rate=3e-3)
+    (folder / "checkpoints").mkdir()
+    curve = fine_tune_teacher(
+        settings, ("negative", "positive"), texts, labels, held_out, held_out_labels,
+        max_length=24, seed=1, folder=folder / "teacher", checkpoints=folder / "checkpoints",
+    )  # fmt: skip
+    teacher = load_teacher(folder / "teacher")
+    tokens = tokenize(texts, folder / "teacher", 24)
+    write_teacher_outputs(teacher, tokens, folder / "outputs", layers=(0, 1), hidden=True, attention=True)
+    outputs = read_teacher_outputs(folder / "outputs", tokens)
+    validation = tokenize(held_out, folder / "teacher", 24)
+    lessons = Lessons(tokens, outputs, tuple(labels), validation, tuple(held_out_labels))
+    return School(teacher, lessons, curve)
+
+
+def outputs_of(school: School) -> tuple[TokenizedTexts, TeacherOutputs]:
+    return school.lessons.texts, school.lessons.outputs
+
+
+def test_the_teacher_learns_and_its_best_epoch_is_kept(school: School) -> None:
+    best = max(point.metric for point in school.curve)
+    assert best > 0.9
+    right = 0
+    for i, label in enumerate(school.lessons.validation_labels):
+        batch = school.lessons.validation.batch([i])
+        right += int(school.teacher(batch.input_ids, batch.attention_mask).logits.argmax().item() == label)
+    assert abs(right / len(school.lessons.validation_labels) - best) < 0.03
+
+
+def test_cached_outputs_equal_the_teachers_own(school: School) -> None:
+    texts, outputs = outputs_of(school)
+    batch, lesson = texts.batch([5, 9, 200]), outputs.lesson([5, 9, 200])
+    with torch.no_grad():
+        out = school.teacher(
+            batch.input_ids, batch.attention_mask, output_hidden_states=True, output_attentions=True
+        )
+    real = batch.attention_mask.bool()
+    assert (out.logits - lesson.logits).abs().max() < 0.1  # bf16 where the CPU has it
+    assert (out.hidden_states[2] - lesson.hidden[1])[real].abs().max() < 0.1
+    pairs = real[:, None, :, None] & real[:, None, None, :]
+    assert ((out.attentions[0] - lesson.attention[0]) * pairs).abs().max() < 0.02
+
+
+def test_the_cache_takes_the_bytes_that_the_docs_say(school: School) -> None:
+    texts, outputs = outputs_of(school)
+    assert outputs.hidden is not None
+    assert outputs.attention is not None
+    assert outputs.hidden.nbytes == 2 * 2 * 32 * texts.lengths.sum()
+    assert outputs.attention.nbytes == 2 * 2 * 4 * (texts.lengths**2).sum()
+
+
+def test_a_student_that_starts_from_its_teacher_is_ahead_before_training(school: School) -> None:
+    config = student_config(SHAPE, school.teacher.config, school.lessons.texts.pad_id)
+    torch.manual_seed(0)
+    noise = MobileBertClassifier(config, 2).eval()
+    student = MobileBertClassifier(config, 2).eval()
+    start_from_teacher(student, school.teacher, start_batches(school.lessons.texts, 0))
+    with torch.no_grad():
+        assert validate(student, school.lessons) > max(0.8, validate(noise, school.lessons))
+
+
+def test_a_narrower_and_shallower_student_starts_from_its_teacher_too(school: School) -> None:
+    shape = Student(
+        layers=1, hidden_size=24, bottleneck_size=12, embedding_size=12, heads=2, intermediate_size=12, feed_forwards=3
+    )
+    config = student_config(shape, school.teacher.config, 0)
+    student = MobileBertClassifier(config, 2).eval()
+    project = start_from_teacher(student, school.teacher, start_batches(school.lessons.texts, 0))
+    assert project.shape == (32, 24)
+    assert torch.allclose(project.T @ project, torch.eye(24), atol=1e-4)
+    with torch.no_grad():
+        assert validate(student, school.lessons) > 0.7
+
+
+def test_the_distilled_student_decides_nearly_like_its_teacher(school: School, tmp_path: Path) -> None:
+    config = student_config(SHAPE, school.teacher.config, 0)
+    curves = distil_student(
+        config, school.teacher, school.lessons, SETTINGS, seed=1, folder=tmp_path / "s", checkpoints=tmp_path / "c"
+    )
+    assert len(curves.transfer) == 1
+    assert max(point.metric for point in curves.task) > 0.9
+    student = load_student(tmp_path / "s")
+    with torch.no_grad():
+        assert validate(student, school.lessons) > 0.9
+    assert student.mobilebert.embeddings.word_embeddings.weight[0].abs().max() == 0
+
+
+def test_distilling_twice_gives_the_same_weights(school: School, tmp_path: Path) -> None:
+    config = student_config(SHAPE, school.teacher.config, 0)
+    once = SETTINGS.model_copy(update={"epochs": 1, "transfer_epochs": 0})
+    for name in ("a", "b"):
+        distil_student(
+            config, school.teacher, school.lessons, once,
+            seed=1, folder=tmp_path / name, checkpoints=tmp_path / f"c{name}",
+        )  # fmt: skip
+    a, b = (tmp_path / name / "model.safetensors" for name in ("a", "b"))
+    assert a.read_bytes() == b.read_bytes()
+
+
+def test_layers_are_mapped_evenly_and_the_last_to_the_last() -> None:
+    assert layer_map(6, 12) == (1, 3, 5, 7, 9, 11)
+    assert layer_map(4, 6)[-1] == 5
+    assert layer_map(6, 6) == (0, 1, 2, 3, 4, 5)
+
+
+def test_regression_finds_the_linear_layer_that_made_the_targets() -> None:
+    torch.manual_seed(0)
+    inputs, layer = torch.randn(500, 6), torch.nn.Linear(6, 3)
+    weight, bias = regress(inputs, layer(inputs).detach(), ridge=1e-9)
+    assert torch.allclose(weight, layer.weight, atol=1e-4)
+    assert torch.allclose(bias, layer.bias, atol=1e-4)
+
+
+def test_whitened_states_have_unit_covariance_and_come_back() -> None:
+    torch.manual_seed(0)
+    states = torch.randn(2000, 5) @ torch.randn(5, 5) + 3
+    white = whiten(states)
+    inside = (states - white.mean) @ white.to_white
+    assert torch.allclose(inside.T @ inside / len(inside), torch.eye(5), atol=1e-3)
+    assert torch.allclose(inside @ white.from_white + white.mean, states, atol=1e-3)
+
+
+def test_a_basis_of_the_same_size_is_the_identity() -> None:
+    assert torch.equal(basis(torch.randn(50, 4), 4), torch.eye(4))
+
+
+def test_tokenized_texts_are_cut_padded_and_joined(tiny_encoder: Path) -> None:
+    texts = tokenize(["good film", "the film was very very dull"], tiny_encoder, 6)
+    assert texts.lengths.tolist() == [4, 6]
+    batch = texts.batch([0, 1])
+    assert batch.attention_mask.tolist() == [[1, 1, 1, 1, 0, 0], [1] * 6]
+    both = texts.join(texts)
+    assert np.array_equal(both.lengths, [4, 6, 4, 6])
+    assert torch.equal(both.batch([3]).input_ids, texts.batch([1]).input_ids)
+
+
+def test_a_decoder_is_refused_as_teacher(tmp_path: Path) -> None:
+    from transformers import GPT2Config, GPT2Model
+
+    GPT2Model(GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=20)).save_pretrained(str(tmp_path))
+    with pytest.raises(TrainingError, match=r"gpt2 model, not an encoder"):
+        load_encoder(str(tmp_path), ("a", "b"), 16)
+
+
+def test_a_length_beyond_the_teachers_positions_is_refused(tiny_encoder: Path) -> None:
+    with pytest.raises(TrainingError, match=r"task.max_length is 64 but the teacher .* has 24 positions"):
+        load_encoder(str(tiny_encoder), ("a", "b"), 64)
+
+
+def test_a_teacher_that_cannot_be_had_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="cannot load the teacher"):
+        load_encoder(str(tmp_path / "nothing"), ("a", "b"), 16)

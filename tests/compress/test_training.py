@@ -1,0 +1,160 @@
+"""The training loop: it learns, it resumes to the same weights, it stops at NaN, and it runs in two processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from penjing.compress import training
+from penjing.compress.tokens import shuffled_batches
+from penjing.compress.training import TrainingPlan, train
+from penjing.runtime.errors import TrainingError
+
+PLAN = TrainingPlan(epochs=6, batch_size=8, learning_rate=0.2, warmup=0.1, evaluations_per_epoch=2, seed=3)
+
+
+class Interrupted(Exception):
+    """Stands for a kill in the middle of training."""
+
+
+def regression(seed: int = 0) -> tuple[nn.Module, Tensor, Tensor]:
+    torch.manual_seed(seed)
+    x = torch.randn(64, 4)
+    return nn.Sequential(nn.Dropout(0.2), nn.Linear(4, 1)), x, x @ torch.tensor([[1.0], [-2.0], [0.5], [0.0]])
+
+
+def run(folder: Path, stop_at: int | None = None) -> dict[str, Tensor]:
+    model, x, y = regression()
+    seen = 0
+
+    def step_loss(module: nn.Module, indices: list[int]) -> Tensor:
+        nonlocal seen
+        seen += 1
+        if seen == stop_at:
+            raise Interrupted
+        loss: Tensor = (module(x[indices]).float() - y[indices]).square().mean()
+        return loss
+
+    def evaluate() -> float:
+        return 1.0 / (1.0 + float((model(x).float() - y).square().mean()))
+
+    train(model, np.full(64, 5), step_loss, evaluate, PLAN, folder, "test")
+    return dict(model.state_dict())
+
+
+def test_the_loss_falls_and_the_best_weights_are_left(tmp_path: Path) -> None:
+    weights = run(tmp_path)
+    assert (weights["1.weight"] - torch.tensor([[1.0, -2.0, 0.5, 0.0]])).abs().max() < 0.6
+
+
+def test_a_killed_training_continues_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    expected = run(whole)
+    with pytest.raises(Interrupted):
+        run(broken, stop_at=11)
+    state = json.loads((broken / "checkpoint.json").read_text())
+    assert state["step"] == 10
+    resumed = run(broken)
+    for name, value in expected.items():
+        assert torch.equal(value, resumed[name])
+
+
+def test_a_checkpoint_cut_between_its_two_files_starts_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    expected = run(whole)
+    with pytest.raises(Interrupted):
+        run(broken, stop_at=11)
+    state = json.loads((broken / "checkpoint.json").read_text())
+    (broken / "checkpoint.json").write_text(json.dumps({**state, "step": 9}))
+    resumed = run(broken)
+    assert all(torch.equal(value, resumed[name]) for name, value in expected.items())
+
+
+def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    model = nn.Linear(2, 1)
+    calls = 0
+
+    def step_loss(module: nn.Module, indices: list[int]) -> Tensor:
+        nonlocal calls
+        calls += 1
+        loss: Tensor = module(torch.ones(len(indices), 2)).float().mean()
+        return loss * (float("nan") if calls == 4 else 1.0)
+
+    with pytest.raises(TrainingError, match=r"nan at step 3.*lower the learning rate"):
+        train(model, np.full(64, 5), step_loss, lambda: 0.0, PLAN, tmp_path, "test")
+    assert json.loads((tmp_path / "checkpoint.json").read_text())["step"] == 3
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_batches_hold_every_index_once_and_depend_on_the_seed_alone() -> None:
+    lengths = np.random.default_rng(0).integers(3, 60, 1000)
+    batches = shuffled_batches(lengths, 16, "7-0")
+    assert sorted(i for batch in batches for i in batch) == list(range(1000))
+    assert batches == shuffled_batches(lengths, 16, "7-0")
+    assert batches != shuffled_batches(lengths, 16, "7-1")
+
+
+def test_batches_hold_texts_of_about_equal_length() -> None:
+    lengths = np.random.default_rng(0).integers(3, 60, 1000)
+    padded = sum(len(b) * max(lengths[b]) for b in shuffled_batches(lengths, 16, "1"))
+    assert padded < 1.1 * lengths.sum()
+
+
+TWO_PROCESSES = """
+import sys, json, numpy as np, torch
+from pathlib import Path
+from accelerate import PartialState
+from torch import nn
+from penjing.compress.training import TrainingPlan, train
+
+torch.set_num_threads(1)
+torch.manual_seed(0)
+x = torch.randn(60, 4)
+y = x @ torch.tensor([[1.0], [-2.0], [0.5], [0.0]])
+model = nn.Linear(4, 1)
+plan = TrainingPlan(2, 7, 0.05, 0.1, 1, 3)
+folder = Path(sys.argv[1])
+PartialState(cpu=True)
+loss = lambda module, indices: (module(x[indices]).float() - y[indices]).square().mean()
+train(model, np.full(60, 5), loss, lambda: -float((model(x).float() - y).square().mean()) + 100, plan, folder, "t")
+if PartialState().is_main_process:
+    (folder / "w.json").write_text(json.dumps([PartialState().num_processes, *model.weight[0].tolist()]))
+"""
+
+
+def launch(folder: Path, processes: int) -> list[float]:
+    folder.mkdir()
+    script = folder / "train.py"
+    script.write_text(TWO_PROCESSES)
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--dynamo_backend", "no"]
+    # On CPUs, `--cpu` starts one process unless MPI is installed; `--multi_gpu` with no GPU starts gloo processes.
+    command += ["--num_processes", str(processes), "--mixed_precision", "no", "--main_process_port", "0"]
+    command += ["--multi_gpu" if processes > 1 else "--cpu", str(script), str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    values: list[float] = json.loads((folder / "w.json").read_text())
+    return values
+
+
+def test_two_processes_reach_the_weights_of_one(tmp_path: Path) -> None:
+    one, two = launch(tmp_path / "one", 1), launch(tmp_path / "two", 2)
+    assert (one[0], two[0]) == (1, 2)
+    assert max(abs(a - b) for a, b in zip(one[1:], two[1:], strict=True)) < 0.02
