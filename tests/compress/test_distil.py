@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import make_sentences
+from tiny import make_sentences
 
 from penjing.compress.distill.student import Lessons, distil_student, start_batches, student_config, validate
 from penjing.compress.distill.teacher_cache import TeacherOutputs, read_teacher_outputs, write_teacher_outputs

@@ -114,3 +114,8 @@ def _digest(file: Any) -> str:
     while block := file.read(1 << 20):
         digest.update(block)
     return digest.hexdigest()
+
+
+def is_first_process() -> bool:
+    """True in the one process that writes, under `accelerate launch` and without it."""
+    return bool(PartialState().is_main_process)

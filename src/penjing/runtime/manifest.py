@@ -67,7 +67,8 @@ class Manifest:
     """All that a runtime needs to know of a bundle.
 
     `sequence_lengths` are the lengths of the TFLite signatures, ascending; `max_length` is the longest input in tokens.
-    `preprocess` holds `lowercase`, `pad_id`; `postprocess` holds `function` ("softmax") and, for detectors, a threshold.
+    `preprocess` holds `lowercase`, `pad_id`; `postprocess` holds `function` ("softmax") and, for detectors, a
+    threshold.
     """
 
     name: str
@@ -87,7 +88,7 @@ class Manifest:
 def write_manifest(manifest: Manifest, folder: Path) -> None:
     """Writes `manifest.json` into `folder`: sorted keys, so that equal manifests are equal files."""
     text = json.dumps(asdict(manifest), indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
+    (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -100,15 +101,22 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BundleError(f"{folder} holds no {MANIFEST_NAME}, so it is no bundle: name the folder that `penjing run` wrote") from None
+        raise BundleError(
+            f"{folder} holds no {MANIFEST_NAME}, so it is no bundle: name the folder that `penjing run` wrote"
+        ) from None
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror}): copy the bundle again") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise BundleError(f"{path} is not JSON ({error}): copy the bundle again") from None
     if not isinstance(raw, dict) or raw.get("schema_version") != SCHEMA_VERSION:
         found = raw.get("schema_version") if isinstance(raw, dict) else type(raw).__name__
-        raise BundleError(f"{path} has schema version {found!r}, this Penjing reads {SCHEMA_VERSION}: install the Penjing that wrote it")
+        raise BundleError(
+            f"{path} has schema version {found!r}, this Penjing reads {SCHEMA_VERSION}:"
+            " install the Penjing that wrote it"
+        )
     try:
         manifest = _from_json(raw)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{path} lacks or misstates {error}: copy the bundle again") from None
     for name in manifest.files:
         check_file_name(name)
@@ -131,7 +139,9 @@ def _from_json(raw: dict[str, Any]) -> Manifest:
         inputs=tuple(InputSpec(i["name"], i["dtype"], tuple(i["shape"])) for i in raw["inputs"]),
         sequence_lengths=tuple(raw["sequence_lengths"]),
         max_length=int(raw["max_length"]),
-        files={name: BundleFile(**{**entry, "ops": tuple(entry.get("ops", ()))}) for name, entry in raw["files"].items()},
+        files={
+            name: BundleFile(**{**entry, "ops": tuple(entry.get("ops", ()))}) for name, entry in raw["files"].items()
+        },
         preprocess=dict(raw["preprocess"]),
         postprocess=dict(raw["postprocess"]),
         quality=tuple(Quality(**entry) for entry in raw["quality"]),

@@ -1,25 +1,27 @@
 """The report's pictures. Each function draws one and says in a caption how to read it.
 
-The colour of a model is the same in all of them. Left out: the exact figures, which the tables hold.
+The colour of a model is the same in all of them; stages and operators take the other end of the palette. Left out: the
+exact figures, which the tables hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from ...benchmarks.measurement import Condition, Measurement
 from ...benchmarks.results import Run
 from .model import ModelRow, Report
 from .svg import INK, WIDTH, colour, drawing_style, figure_svg
-from .words import condition_words, headline_condition, milliseconds
+from .words import condition_order, condition_words, headline_condition, milliseconds, plural
 
 TOP_OPERATORS = 6
+REMAINDER = "#b8bec4"
 STAGES = ("tokenizer", "engine", "rest of predict")
 
 
@@ -40,7 +42,7 @@ def pictures(report: Report) -> tuple[Picture, ...]:
         if report.models:
             made.append(quality_against_size(report))
         if report.run is not None:
-            made.append(latency_distributions(report.run))
+            made.append(latency_distributions(report.run, _colours(report)))
             if report.run.wrapper:
                 made.append(inside_one_prediction(report.run))
             if report.run.profiles:
@@ -55,7 +57,7 @@ def quality_against_size(report: Report) -> Picture:
     figure = Figure(figsize=(WIDTH, 3.9))
     axes = figure.add_axes((0.085, 0.13, 0.56, 0.82))
     rows = sorted(report.models, key=lambda row: row.value)
-    colours = _colours([row.label for row in report.models])
+    colours = _colours(report)
     for row in rows:
         interval = [[row.value - row.low], [row.high - row.value]]
         x, shade = row.bytes / 1e6, colours[row.label]
@@ -72,7 +74,10 @@ def quality_against_size(report: Report) -> Picture:
     for row, height in zip(rows, heights, strict=True):
         axes.annotate(
             _short(row.label, 36), xy=(row.bytes / 1e6, row.value), xytext=(1.06, height), textcoords="axes fraction",
-            va="center", arrowprops={"arrowstyle": "-", "color": colours[row.label], "linewidth": 0.8, "shrinkB": 4},
+            va="center",
+            arrowprops={
+                "arrowstyle": "-", "color": colours[row.label], "linewidth": 0.8, "relpos": (0, 0.5), "shrinkB": 4,
+            },
         )  # fmt: skip
     caption = "Bars are 95% intervals."
     if report.run is not None:
@@ -80,31 +85,31 @@ def quality_against_size(report: Report) -> Picture:
     return Picture("models", "Quality against size", figure_svg(figure, "quality"), caption)
 
 
-def latency_distributions(run: Run) -> Picture:
+def latency_distributions(run: Run, colours: Mapping[str, str]) -> Picture:
     """One panel a condition: the middle half of the samples as a bar, 1% to 99% as a line, the median as a tick."""
-    conditions = run.conditions("warm", "text")
+    conditions = sorted(run.conditions("warm", "text"), key=condition_order)
     labels = [facts.label for facts in run.subjects]
     columns = len(run.settings.threads)
     lines = -(-len(conditions) // columns)
-    grid = sorted(conditions, key=lambda c: (c.kind == "text", c.sequence_length or 0, c.threads))
     figure = Figure(figsize=(WIDTH, lines * (0.75 + 0.24 * len(labels))), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-    for panel, condition in zip(panels.flat, grid, strict=False):
-        _latency_panel(panel, run, condition, labels)
+    for panel, condition in zip(panels.flat, conditions, strict=True):
+        _latency_panel(panel, run, condition, colours)
     for panel in panels[-1]:
         panel.set_xlabel("ms (log scale)")
     caption = "Tick and figure: median. Bar: the middle half. Line: from the 1st to the 99th of a hundred calls."
     return Picture("latency", "Latency distributions", figure_svg(figure, "latency"), caption)
 
 
-def _latency_panel(panel: Axes, run: Run, condition: Condition, labels: Sequence[str]) -> None:
+def _latency_panel(panel: Axes, run: Run, condition: Condition, colours: Mapping[str, str]) -> None:
+    labels = [facts.label for facts in run.subjects]
     for row, label in enumerate(labels):
         measured = run.find(label, condition)
         if measured is None:
             continue
         first, quarter, middle, three, last = (measured.percentile(p) for p in (1, 25, 50, 75, 99))
-        panel.plot([first, last], [row, row], color=colour(row), linewidth=1.2)
-        panel.barh(row, three - quarter, left=quarter, height=0.5, color=colour(row), alpha=0.75)
+        panel.plot([first, last], [row, row], color=colours[label], linewidth=1.2)
+        panel.barh(row, three - quarter, left=quarter, height=0.5, color=colours[label], alpha=0.75)
         panel.plot([middle, middle], [row - 0.34, row + 0.34], color=INK, linewidth=1.4)
         panel.annotate(
             milliseconds(middle), (last, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8
@@ -127,14 +132,14 @@ def inside_one_prediction(run: Run) -> Picture:
     left = np.zeros(len(run.wrapper))
     parts = np.array([[c.tokenize_ms, c.engine_ms, max(c.rest_ms, 0.0)] for c in run.wrapper])
     for s, stage in enumerate(STAGES):
-        axes.barh(range(len(left)), parts[:, s], left=left, height=0.6, label=stage, color=colour(s))
+        axes.barh(range(len(left)), parts[:, s], left=left, height=0.6, label=stage, color=colour(-1 - s))
         left = left + parts[:, s]
     for row, cost in enumerate(run.wrapper):
         words = f"{milliseconds(cost.predict_ms)} ms"
         axes.annotate(words, (left[row], row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8)
     _bar_axes(axes, [cost.subject for cost in run.wrapper])
     axes.set_xlim(0, float(left.max()) * 1.14)
-    axes.set_xlabel(f"ms for one real text, {run.wrapper[0].threads} thread(s)")
+    axes.set_xlabel(f"ms for one real text, {plural(run.wrapper[0].threads, 'thread')}")
     figure.legend(loc="outside upper left", ncols=len(STAGES))
     caption = "Medians over single validation texts in their real lengths."
     return Picture("wrapper", "Inside one prediction", figure_svg(figure, "inside"), caption)
@@ -151,17 +156,16 @@ def operators(run: Run) -> Picture:
     axes = figure.subplots()
     left = np.zeros(len(run.profiles))
     for s, name in enumerate(names):
-        shares = np.array([_op_share(dict((op.op, op.share) for op in p.ops), name, names) for p in run.profiles])
-        shade = colour(s) if name != "all others" else colour(7)
+        shares = np.array([_op_share({op.op: op.share for op in p.ops}, name, names) for p in run.profiles])
+        shade = colour(-1 - s) if name != "all others" else REMAINDER
         axes.barh(range(len(left)), shares * 100, left=left, height=0.6, label=_short(name, 28), color=shade)
         left = left + shares * 100
     _bar_axes(axes, [profile.subject for profile in run.profiles])
     axes.set_xlim(0, 100)
     axes.set_xlabel(f"% of the operators' time at {run.profiles[0].sequence_length} tokens")
     figure.legend(loc="outside upper left", ncols=4)
-    return Picture(
-        "operators", "Where the engine's time goes", figure_svg(figure, "ops"), "ONNX files, by ONNX Runtime's profiler."
-    )
+    caption = "ONNX files, by ONNX Runtime's profiler."
+    return Picture("operators", "Where the engine's time goes", figure_svg(figure, "ops"), caption)
 
 
 def training_curves(report: Report) -> Picture:
@@ -173,7 +177,7 @@ def training_curves(report: Report) -> Picture:
         steps, metrics = [p.step for p in curve.points], [p.metric for p in curve.points]
         panel.plot(steps, metrics, color=colour(i), marker="o", markersize=3.5, linewidth=1.4)
         panel.set_title(_short(curve.label, 60 // len(curves)), loc="left")
-        panel.locator_params(axis="x", nbins=4)
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
         panel.set_xlabel("steps")
         panel.grid(True)
     panels[0].set_ylabel("validation metric")
@@ -203,10 +207,13 @@ def _bar_axes(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def _plain_log_ticks(axes: Axes) -> None:
-    """1, 2, 5, 10, 20 ... instead of powers."""
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    """1, 2, 5, 10, 20 ... instead of powers; more of them where the axis is short, fewer where it is long."""
+    low, high = axes.get_xlim()
+    choices = ((5, (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)), (60, (1.0, 2.0, 5.0)), (400, (1.0, 3.0)))
+    digits = next((digits for ratio, digits in choices if high / low <= ratio), (1.0,))
+    axes.xaxis.set_major_locator(LogLocator(subs=digits))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _range(measurements: Sequence[Measurement]) -> tuple[float, float]:
@@ -215,19 +222,19 @@ def _range(measurements: Sequence[Measurement]) -> tuple[float, float]:
 
 
 def _spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Ascending heights moved apart to at least `gap`, as little as possible, and kept around 0..1."""
+    """Ascending heights (0..1) moved apart to at least `gap`, around where they were and inside the picture."""
     placed: list[float] = []
     for height in heights:
-        placed.append(max(height, placed[-1] + gap) if placed else max(height, 0.02))
-    excess = max(0.0, placed[-1] - 0.98)
-    for i in range(len(placed) - 1, -1, -1):
-        ceiling = 0.98 if i == len(placed) - 1 else placed[i + 1] - gap
-        placed[i] = min(placed[i], ceiling) if excess else placed[i]
-    return placed
+        placed.append(max(height, placed[-1] + gap) if placed else height)
+    centred = sum(placed) / len(placed) - sum(heights) / len(heights)
+    shift = min(max(centred, placed[-1] - 0.98), max(0.0, placed[0] - 0.02))
+    return [height - shift for height in placed]
 
 
-def _colours(labels: Sequence[str]) -> dict[str, str]:
-    return {label: colour(i) for i, label in enumerate(labels)}
+def _colours(report: Report) -> dict[str, str]:
+    labels = [row.label for row in report.models]
+    labels += [facts.label for facts in report.run.subjects] if report.run is not None else []
+    return {label: colour(i) for i, label in enumerate(dict.fromkeys(labels))}
 
 
 def _short(label: str, longest: int) -> str:

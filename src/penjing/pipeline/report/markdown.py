@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from ...benchmarks.results import Run
 from .model import Report
-from .tables import Table, tables
+from .tables import Table, run_tables, tables
 from .words import headline, warnings
 
 
@@ -19,6 +21,12 @@ def report_markdown(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def run_markdown(run: Run) -> str:
+    """The tables of one run alone, its first subject compared with the others: what `penjing bench` prints."""
+    made = run_tables(run, run.subjects[0].label)
+    return "\n\n".join(table_markdown(table) for table in made if table.rows) + "\n"
+
+
 def table_markdown(table: Table) -> str:
     """A table under its title, figures to the right."""
     rule = ["---" if i in table.wide else "---:" for i in range(len(table.columns))]
@@ -28,9 +36,10 @@ def table_markdown(table: Table) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
 
 
 def _plain(text: str) -> str:
-    """Text on one line that a Markdown reader takes for text: no tag can start."""
-    return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    """Text on one line that a Markdown reader takes for text: no tag, link, emphasis or code can start."""
+    escaped = re.sub(r"([\\`*_\[\]|])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;")

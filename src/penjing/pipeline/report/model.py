@@ -34,8 +34,8 @@ class Share:
 class ModelRow:
     """One model file. `label` is the subject's label in `run`, by which its latencies are found.
 
-    `non_embedding_parameters` are the total less all embedding tables. `value` is the metric on `split` (n examples) with
-    its 95% interval; `flips` are the decisions that differ from the torch model that the file was exported from;
+    `non_embedding_parameters` are the total less all embedding tables. `value` is the metric on `split` (n examples)
+    with its 95% interval; `flips` are the decisions that differ from the torch model that the file was exported from;
     `logit_difference` the largest absolute difference of any logit from that model's.
     """
 
@@ -102,8 +102,8 @@ class Claim:
 class Report:
     """Everything. `student` and `teacher` are the labels of the two rows of `models` that the headline compares.
 
-    `agreement` counts the texts on which that student file decides like the teacher. `failures` are the sentences of the
-    limits that were broken; `created` is UTC, ISO 8601.
+    `agreement` counts the texts on which that student file decides like the teacher. `failures` are the sentences of
+    the limits that were broken; `seeds` are those of the training runs behind the models; `created` is UTC, ISO 8601.
     """
 
     recipe: str
@@ -111,6 +111,7 @@ class Report:
     student: str
     teacher: str | None
     models: tuple[ModelRow, ...]
+    seeds: tuple[int, ...] = ()
     agreement: Share | None = None
     data: DataSummary | None = None
     curves: tuple[Curve, ...] = ()

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -18,10 +19,10 @@ INK, LINE = "#010203", "#040506"
 WIDTH = 8.6
 """Inches at 72 points: how wide a picture is drawn; the page scales it."""
 
-PALETTE = ("#3b82c4", "#d97f30", "#3f9b6c", "#9a6fc0", "#cf5b5b", "#2fa0a8", "#a88f2f", "#808890", "#5a6bd0", "#b5568f")
+PALETTE = ("#3b82c4", "#d97f30", "#3f9b6c", "#9a6fc0", "#cf5b5b", "#2fa0a8", "#a88f2f", "#808890", "#b5568f", "#5a6bd0")
 """Readable on white and on near-black, and apart from each other for colour-blind eyes as far as ten can be."""
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "penjing",
     "text.parse_math": False,  # a label may hold a dollar sign
@@ -55,7 +56,7 @@ def colour(index: int) -> str:
 
 
 def figure_svg(figure: Figure, name: str) -> str:
-    """The figure as an <svg> element that needs nothing from outside; `name` keeps its ids apart from other pictures'."""
+    """The figure as an <svg> element that needs nothing from outside; `name` keeps its ids apart from others'."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()

@@ -5,14 +5,15 @@ Beside every quality figure stand split, n and interval, beside every latency th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...benchmarks.cold import IMPORT
+from ...benchmarks.intervals import FEWEST_ROUNDS
 from ...benchmarks.measurement import Condition, Measurement
 from ...benchmarks.results import Run
 from .model import ModelRow, Report, Share
-from .words import condition_words, megabytes, milliseconds, plural
+from .words import DASH, between, condition_order, condition_words, megabytes, milliseconds, plural
 
 TOP_OPERATORS = 5
 
@@ -48,19 +49,26 @@ def run_tables(run: Run, subject: str) -> list[Table]:
 
 def models_table(report: Report) -> Table:
     """One row a model file."""
-    columns = ("Model", "Parameters", "without embeddings", "MB on disk", "Quality", "95%", "Flips", "Largest logit difference")
+    about = report.models[0] if report.models else None
+    quality = f"{about.metric.capitalize()} ({about.split})" if about else "Quality"
+    columns = (
+        "Model", "Parameters", "without embeddings", "MB on disk", quality, "95%", "n", "Flips",
+        "Largest logit difference",
+    )  # fmt: skip
     note = (
         "Flips: decisions that differ from the torch model the file was exported from, with the 95% interval of their"
         " share. Parameters are those of the torch model."
     )
+    if report.seeds:
+        note += f" Seeds: {', '.join(map(str, report.seeds))}."
     return Table("models", "Models", columns, tuple(_model_row(row) for row in report.models), note)
 
 
 def _model_row(row: ModelRow) -> tuple[str, ...]:
-    difference = "–" if row.logit_difference is None else f"{row.logit_difference:.2g}"
+    difference = DASH if row.logit_difference is None else f"{row.logit_difference:.2g}"
     return (
         row.label, _count(row.total_parameters), _count(row.non_embedding_parameters), megabytes(row.bytes),
-        f"{row.metric} {row.value:.4f}", f"{row.low:.3f}–{row.high:.3f} (n = {row.n:,}, {row.split})",
+        f"{row.value:.4f}", between(f"{row.low:.3f}", f"{row.high:.3f}"), f"{row.n:,}",
         _share(row.flips), difference,
     )  # fmt: skip
 
@@ -69,7 +77,7 @@ def claims_table(report: Report) -> Table:
     """Targets, met or missed."""
     rows = []
     for claim in report.claims:
-        interval = f"{claim.interval[0]:.4g}–{claim.interval[1]:.4g}" if claim.interval else "–"
+        interval = between(*(f"{end:.4g}" for end in claim.interval)) if claim.interval else DASH
         met = "yes" if claim.met else f"NO: {claim.why}" if claim.why else "NO"
         value = f"{claim.value:.4g} {claim.unit}".strip()
         rows.append((claim.id, value, interval, _count(claim.n), claim.target, met, claim.command))
@@ -80,36 +88,37 @@ def claims_table(report: Report) -> Table:
 def latency_table(run: Run) -> Table:
     """Every warm measurement."""
     rows = []
-    for condition in run.conditions("warm", "text"):
+    for condition in sorted(run.conditions("warm", "text"), key=condition_order):
         for i, measured in enumerate(m for m in run.measurements if m.condition == condition):
             rows.append(("" if i else condition_words(condition), measured.subject, *_times(measured)))
     columns = ("Condition", "Model", "p50 ms", "95%", "p90 ms", "p99 ms", "Samples")
-    note = "Batch 1. Tokens: the engine alone. Real texts: a whole `predict`, tokenizer included."
+    note = "Batch 1. Tokens: the engine alone. Real texts: a whole prediction, tokenizer included."
     return Table("latency", "Latency", columns, tuple(rows), note, wide=(0, 1))
 
 
 def speed_table(run: Run, subject: str) -> Table:
     """How many times as fast `subject` is as every other, under every condition."""
-    conditions = run.conditions("warm", "text", "cold")
+    conditions = sorted(run.conditions("warm", "text", "cold"), key=condition_order)
     baselines = dict.fromkeys(c.baseline for c in run.comparisons if c.subject == subject)
     rows = tuple((baseline, *_speeds(run, subject, baseline, conditions)) for baseline in baselines)
     columns = (f"{subject} compared with", *(condition_words(condition) for condition in conditions))
     note = (
         "Ratio of medians of one interleaved run with its 95% interval; above 1 the student is faster. 'Not different':"
-        " the interval holds 1, or the ratio is within the noise floor."
+        " the interval holds 1, or the ratio is within the noise floor. With fewer than"
+        f" {FEWEST_ROUNDS} rounds (cold starts) the interval is their whole range."
     )
     return Table("speed", "Speed", columns, rows, note)
 
 
-def _speeds(run: Run, subject: str, baseline: str, conditions: tuple[Condition, ...]) -> Iterator[str]:
+def _speeds(run: Run, subject: str, baseline: str, conditions: Sequence[Condition]) -> Iterator[str]:
     for condition in conditions:
         found = run.comparison(subject, baseline, condition)
         if found is None:
-            yield "–"
+            yield DASH
         elif found.verdict == "not different":
             yield "not different"
         else:
-            yield f"{found.ratio:.2f}x ({found.low:.2f}–{found.high:.2f})"
+            yield f"{found.ratio:.2f}x ({between(f'{found.low:.2f}', f'{found.high:.2f}')})"
 
 
 def cold_table(run: Run, subject: str) -> Table:
@@ -119,12 +128,14 @@ def cold_table(run: Run, subject: str) -> Table:
         ours = run.find(subject, condition)
         for measured in (m for m in run.measurements if m.condition == condition):
             low, high = measured.p50_interval
-            memory = "–" if measured.peak_rss_mb is None or measured.subject == IMPORT else f"{measured.peak_rss_mb:.0f}"
-            times = f"{milliseconds(measured.p50)} ({milliseconds(low)}–{milliseconds(high)})"
-            rows.append((measured.subject, times, memory, _memory_ratio(measured, ours), str(len(measured.samples_ms))))
-    columns = ("Fresh process", "to first answer, ms", "Peak memory, MB", "Memory of the first", "Starts")
+            peak = measured.peak_rss_mb if measured.subject != IMPORT else None
+            memory = DASH if peak is None else f"{peak:.0f}"
+            times = f"{milliseconds(measured.p50)} ({between(milliseconds(low), milliseconds(high))})"
+            starts = str(len(measured.samples_ms))
+            rows.append((measured.subject, times, memory, _memory_ratio(measured, ours), starts))
+    columns = ("Fresh process", "to first answer, ms", "Peak memory, MB", "times the student's", "Starts")
     note = (
-        "Process start to first answer, Python's own start included, files in the system's cache; in brackets the range."
+        "Process start to first answer with Python's own start, files in the system's cache; in brackets the interval."
         " The import is timed inside the process. The transformers pipeline may use all cores."
     )
     return Table("cold", "Cold start and memory", columns, tuple(rows), note)
@@ -132,7 +143,7 @@ def cold_table(run: Run, subject: str) -> Table:
 
 def _memory_ratio(measured: Measurement, ours: Measurement | None) -> str:
     if ours is None or measured.peak_rss_mb is None or ours.peak_rss_mb is None:
-        return "–"
+        return DASH
     return f"{measured.peak_rss_mb / ours.peak_rss_mb:.1f}x"
 
 
@@ -166,7 +177,7 @@ def operators_table(run: Run) -> Table:
 def noise_table(run: Run) -> Table:
     """What a difference must exceed to count."""
     rows = tuple(
-        (condition_words(n.condition), f"{n.ratio:.3f}x", f"{n.low:.3f}–{n.high:.3f}", f"{n.floor:.3f}x")
+        (condition_words(n.condition), f"{n.ratio:.3f}x", between(f"{n.low:.3f}", f"{n.high:.3f}"), f"{n.floor:.3f}x")
         for n in run.noise_floors
     )
     of = run.noise_floors[0].first.subject if run.noise_floors else ""
@@ -199,7 +210,7 @@ def data_table(report: Report) -> Table:
         return Table("data", "Data", (), ())
     rows = [(name, f"{count:,}") for name, count in report.data.rows.items()]
     rows.append(("validation texts that are in training too", f"{report.data.duplicates:,}"))
-    quoted = "; ".join(f"“{text[:60]}”" for text in report.data.examples[:3])
+    quoted = "; ".join(repr(text[:60]) for text in report.data.examples[:3])
     return Table("data", "Data", ("Split", "Rows"), tuple(rows), f"For example {quoted}." if quoted else "")
 
 
@@ -217,16 +228,16 @@ def curves_table(report: Report) -> Table:
 def _times(measured: Measurement) -> tuple[str, ...]:
     low, high = measured.p50_interval
     return (
-        milliseconds(measured.p50), f"{milliseconds(low)}–{milliseconds(high)}", milliseconds(measured.p90),
+        milliseconds(measured.p50), between(milliseconds(low), milliseconds(high)), milliseconds(measured.p90),
         milliseconds(measured.p99), f"{len(measured.samples_ms):,}",
     )  # fmt: skip
 
 
 def _count(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"
+    return DASH if value is None else f"{value:,}"
 
 
 def _share(share: Share | None) -> str:
     if share is None:
-        return "–"
-    return f"{share.count} of {share.n:,} ({share.low:.1%}–{share.high:.1%})"
+        return DASH
+    return f"{share.count} of {share.n:,} ({between(f'{share.low:.1%}', f'{share.high:.1%}')})"

@@ -1,4 +1,4 @@
-"""Numbers and conditions in words, the headline, its facts, and the warnings. The same in every format of the report."""
+"""Numbers and conditions in words, the headline, its facts, and the warnings: the same in every format."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...benchmarks.cold import PIPELINE
-from ...benchmarks.compare import Comparison
+from ...benchmarks.compare import HIGH_FLOOR, Comparison
 from ...benchmarks.measurement import Condition, Measurement
 from ...benchmarks.results import Run
 from .model import ModelRow, Report
 
+DASH = "\N{EN DASH}"
+"""Between the ends of a range, and alone for what was not measured."""
 BUSY = 0.25
 """Above this share of the cores in use before the start, the run says so."""
 
@@ -25,16 +27,23 @@ class Fact:
 
 
 def milliseconds(value: float | None) -> str:
-    """Three significant digits, such as 3.21 or 0.0523; a dash for none."""
+    """About three significant digits, such as 3.21 or 0.0523; a dash for none."""
     if value is None:
-        return "–"
-    digits = 3 if value < 0.1 else 2 if value < 10 else 1 if value < 100 else 0
-    return f"{value:.{digits}f}" if value >= 0.01 or value <= 0 else f"{value:.2g}"
+        return DASH
+    size = abs(value)
+    digits = 4 if size < 0.1 else 3 if size < 1 else 2 if size < 10 else 1 if size < 100 else 0
+    return f"{value:.{digits}f}"
+
+
+def between(low: str, high: str) -> str:
+    """The range from `low` to `high`."""
+    return f"{low}{DASH}{high}"
 
 
 def megabytes(count: int) -> str:
     """Bytes as MB (1e6 bytes)."""
-    return f"{count / 1e6:.2f}" if count < 1e7 else f"{count / 1e6:.1f}"
+    digits = 4 if count < 1e5 else 2 if count < 1e7 else 1
+    return f"{count / 1e6:.{digits}f}"
 
 
 def plural(count: int, noun: str) -> str:
@@ -48,6 +57,12 @@ def condition_words(condition: Condition) -> str:
     if condition.kind == "warm":
         return f"{condition.sequence_length} tokens, {threads}"
     return {"text": f"real texts, {threads}", "cold": "cold start", "import": "import"}[condition.kind]
+
+
+def condition_order(condition: Condition) -> tuple[int, int, int]:
+    """Sorts conditions for reading: lengths, then real texts, then cold starts; fewer threads first."""
+    kinds = ("warm", "text", "cold", "import")
+    return kinds.index(condition.kind), condition.sequence_length or 0, condition.threads
 
 
 def headline_condition(run: Run) -> Condition:
@@ -90,10 +105,12 @@ def _facts(report: Report) -> Iterator[Fact]:
         yield Fact("Median latency", f"{milliseconds(measured.p50)} ms", f"{named}; {detail}" if detail else named)
     if report.agreement is not None:
         same = report.agreement
-        words = f"of {same.n:,} {student.split} texts decided alike (95%: {same.low:.1%}–{same.high:.1%})"
+        words = (
+            f"of {same.n:,} {student.split} texts decided alike (95%: {between(f'{same.low:.1%}', f'{same.high:.1%}')})"
+        )
         yield Fact("Like its teacher", f"{same.value:.1%}", words)
     beside = f"; teacher {teacher.value:.3f}" if teacher else ""
-    interval = f"95%: {student.low:.3f}–{student.high:.3f}, n = {student.n:,}"
+    interval = f"95%: {between(f'{student.low:.3f}', f'{student.high:.3f}')}, n = {student.n:,}"
     yield Fact(student.metric.capitalize(), f"{student.value:.3f}", interval + beside)
     if report.run is not None:
         yield from _cold_facts(report.run, report.student)
@@ -104,7 +121,9 @@ def _cold_facts(run: Run, student: str) -> Iterator[Fact]:
         ours, pipeline = run.find(student, condition), run.find(PIPELINE, condition)
         if ours is None:
             return
-        detail = _speed_words(run.comparison(student, PIPELINE, condition)) if pipeline else "process start to first answer"
+        detail = "process start to first answer"
+        if pipeline is not None:
+            detail = _speed_words(run.comparison(student, PIPELINE, condition))
         yield Fact("Cold start", f"{milliseconds(ours.p50)} ms", detail)
         if ours.peak_rss_mb is not None:
             saved = ""
@@ -121,7 +140,8 @@ def warnings(report: Report) -> tuple[str, ...]:
 def _warnings(report: Report) -> Iterator[str]:
     if report.data is not None and report.data.duplicates:
         count = plural(report.data.duplicates, "validation text")
-        yield f"{count} also in the training data: the quality figures flatter."
+        stand = "stands" if report.data.duplicates == 1 else "stand"
+        yield f"{count} {stand} in the training data too: the quality figures flatter."
     run = report.run
     if run is None:
         yield "Nothing was timed in this run."
@@ -129,8 +149,9 @@ def _warnings(report: Report) -> Iterator[str]:
     if noisy := [noise for noise in run.noise_floors if noise.is_high]:
         worst = max(noisy, key=lambda noise: noise.floor)
         yield (
-            f"Noisy machine: in {len(noisy)} of {len(run.noise_floors)} conditions one file differed from itself by more"
-            f" than 5% (worst: {worst.floor:.2f}x, {condition_words(worst.condition)}). Measure again on a quiet machine."
+            f"Noisy machine: in {len(noisy)} of {len(run.noise_floors)} conditions one file differed from itself by"
+            f" more than {HIGH_FLOOR - 1:.0%} (worst: {worst.floor:.2f}x, {condition_words(worst.condition)}). Measure"
+            " again on a quiet machine."
         )
     if run.machine.busy_share > BUSY:
         yield f"Before the timing began, {run.machine.busy_share:.0%} of the processor was in use by something else."
@@ -152,4 +173,4 @@ def _speed_words(found: Comparison | None) -> str:
         return ""
     if found.verdict == "not different":
         return f"not different from {found.baseline}"
-    return f"{found.ratio:.1f}x ({found.low:.1f}–{found.high:.1f}) as fast as {found.baseline}"
+    return f"{found.ratio:.1f}x ({between(f'{found.low:.1f}', f'{found.high:.1f}')}) as fast as {found.baseline}"

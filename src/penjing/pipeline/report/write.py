@@ -14,13 +14,13 @@ from .figures import pictures
 from .markdown import report_markdown
 from .model import Report
 from .tables import tables
-from .words import facts, headline, warnings
+from .words import DASH, facts, headline, warnings
 
 TEMPLATE = "report.html.j2"
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Writes `report.json`, `report.md` and `report.html` into `folder`. Raises OutputError when it cannot be written."""
+    """Writes `report.json`, `report.md` and `report.html` into `folder`. Raises OutputError when it cannot."""
     texts = {
         "report.json": json.dumps(report.to_json(), ensure_ascii=False, allow_nan=False) + "\n",
         "report.md": report_markdown(report),
@@ -37,6 +37,7 @@ def write_report(folder: Path, report: Report) -> None:
 def report_html(report: Report) -> str:
     """One page that needs nothing from outside. Every text is escaped; only our own SVG is taken as it is."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["unbroken"] = _unbroken
     template = environment.from_string((files(__package__) / TEMPLATE).read_text(encoding="utf-8"))
     drawn = {picture.key: (picture, Markup(picture.svg)) for picture in pictures(report)}
     written = {table.key: table for table in tables(report)}
@@ -44,3 +45,8 @@ def report_html(report: Report) -> str:
         report=report, headline=headline(report), facts=facts(report), warnings=warnings(report),
         pictures=drawn, tables=written,
     )  # fmt: skip
+
+
+def _unbroken(text: str) -> str:
+    """Keeps a range on one line: word joiners around its dash."""
+    return text.replace(DASH, f"\u2060{DASH}\u2060")

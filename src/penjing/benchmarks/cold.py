@@ -1,0 +1,106 @@
+"""Cold starts: from the start of a process to its first answer, and the memory it took at most.
+
+Every repetition is a fresh process, the subjects in random order each round. One untimed round comes first, so that all
+of them read their files from the operating system's cache: the first start after an installation or a reboot is slower.
+Left out: that first start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ..runtime.errors import EngineError
+from .latency import describe, measurement
+from .measurement import Condition, Measurement
+from .plan import Plan, Subject, SubjectFacts
+
+PIPELINE = "transformers pipeline"
+IMPORT = "import penjing.runtime"
+LONGEST_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class _Starter:
+    facts: SubjectFacts
+    job: Mapping[str, Any]
+
+
+def measure_cold(subjects: Sequence[Subject], plan: Plan) -> list[Measurement]:
+    """Fresh processes for every subject, and for a `transformers` pipeline if the plan names a folder for it.
+
+    The bundles run on the first of `plan.threads`; the pipeline keeps its defaults, all cores, which favours it.
+    Raises EngineError when a process cannot answer.
+    """
+    text, threads = plan.texts[0], plan.threads[0]
+    starters = [_bundle_starter(subject, text, threads) for subject in subjects]
+    if plan.transformers_folder is not None:
+        starters.append(_pipeline_starter(plan.transformers_folder, text))
+    return _measure(starters, Condition("cold", None, threads), plan)
+
+
+def measure_import(plan: Plan) -> Measurement:
+    """Milliseconds that `import penjing.runtime` takes in a fresh process, after the interpreter's start."""
+    facts = SubjectFacts(IMPORT, "", "", "", "", 0)
+    return _measure([_Starter(facts, {"kind": "import"})], Condition("import", None, 1), plan)[0]
+
+
+def _bundle_starter(subject: Subject, text: str, threads: int) -> _Starter:
+    facts = describe(subject)
+    folder = str(Path(subject.folder).resolve())
+    chosen = {"engine": facts.engine, "precision": facts.precision, "threads": threads, "text": text}
+    return _Starter(facts, {"kind": "penjing", "folder": folder, **chosen})
+
+
+def _pipeline_starter(folder: Path, text: str) -> _Starter:
+    weights = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    facts = SubjectFacts(PIPELINE, folder.name, "model.safetensors", "torch", "fp32", weights)
+    return _Starter(facts, {"kind": "transformers", "folder": str(folder.resolve()), "text": text})
+
+
+def _measure(starters: Sequence[_Starter], condition: Condition, plan: Plan) -> list[Measurement]:
+    order = random.Random(plan.seed)
+    times = np.empty((len(starters), plan.cold_rounds))
+    peaks = np.full((len(starters), plan.cold_rounds), np.nan)
+    with tqdm(total=(plan.cold_rounds + 1) * len(starters), desc=condition.kind, unit="start", disable=None) as bar:
+        for r in range(-1, plan.cold_rounds):
+            for s in order.sample(range(len(starters)), len(starters)):
+                took, peak = _start(starters[s])
+                if r >= 0:
+                    times[s, r], peaks[s, r] = took, peak if peak is not None else np.nan
+                bar.update()
+    middles = np.median(peaks, axis=1)
+    return [
+        measurement(starter.facts, condition, times[s][:, None], None if np.isnan(middles[s]) else float(middles[s]))
+        for s, starter in enumerate(starters)
+    ]
+
+
+def _start(starter: _Starter) -> tuple[float, float | None]:
+    """One process: milliseconds to the answer (of an import: inside the process), and its peak memory in MB."""
+    command = [sys.executable, "-m", "penjing.benchmarks.cold_child", json.dumps(starter.job)]
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    start = time.perf_counter()  # system-wide, so the child's reading can be taken from it
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", errors="replace",
+            env={**os.environ, **offline}, timeout=LONGEST_SECONDS, check=True,
+        )  # fmt: skip
+    except subprocess.SubprocessError as error:
+        reason = ((getattr(error, "stderr", None) or "").strip().splitlines() or [f"none in {LONGEST_SECONDS} s"])[-1]
+        label = starter.facts.label
+        raise EngineError(f"a fresh process with {label} gave no answer ({reason}): run `penjing doctor`") from None
+    said = json.loads(done.stdout.strip().splitlines()[-1])
+    began = said["began"] if starter.job["kind"] == "import" else start
+    return (said["answered"] - began) * 1e3, said["peak_rss_mb"]

@@ -1,0 +1,107 @@
+"""Warm latency: the engine alone at fixed lengths, and a whole `predict` over real texts.
+
+Subjects are opened once for each thread count and timed side by side (`interleave.py`). Left out: cold starts
+(`cold.py`) and what `predict` costs beside its parts (`wrapper.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime import Predictor, load
+from ..runtime.bundle import choose_file, open_bundle
+from ..runtime.errors import BundleError
+from .interleave import Call, interleave
+from .intervals import Blocks
+from .measurement import Condition, Measurement
+from .plan import Plan, Subject, SubjectFacts
+
+Feed = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An opened subject."""
+
+    facts: SubjectFacts
+    predictor: Predictor
+
+
+def open_contender(subject: Subject, threads: int) -> Contender:
+    """Loads the bundle's file; raises BundleError or EngineError as `penjing.runtime.load` does."""
+    return Contender(describe(subject), load(subject.folder, subject.engine, subject.precision, threads))
+
+
+def describe(subject: Subject) -> SubjectFacts:
+    """Which file the subject is, from the manifest alone."""
+    bundle = open_bundle(subject.folder)
+    name = choose_file(bundle, subject.engine, subject.precision)
+    file = bundle.manifest.files[name]
+    return SubjectFacts(subject.label, bundle.manifest.name, name, file.format, file.precision or "fp32", file.bytes)
+
+
+def measure_warm(contenders: Sequence[Contender], length: int, threads: int, plan: Plan) -> list[Measurement]:
+    """Times `engine.run` on `length` real token ids, batch 1.
+
+    Raises BundleError when a subject takes fewer tokens than that.
+    """
+    feeds = [fixed_feed(contender, length, plan.texts) for contender in contenders]
+    calls = [_engine_call(contender, feed) for contender, feed in zip(contenders, feeds, strict=True)]
+    title = f"{length} tokens, {threads} threads"
+    times = interleave(calls, rounds=plan.rounds, repeats=plan.repeats, seed=plan.seed, title=title)
+    return _measurements(contenders, Condition("warm", length, threads), times)
+
+
+def measure_text(contenders: Sequence[Contender], threads: int, plan: Plan) -> list[Measurement]:
+    """Times `predict` on single texts: tokenizer, engine, softmax and labels."""
+    texts, repeats = texts_in_rounds(plan)
+    calls = [predict_call(contender, texts) for contender in contenders]
+    title = f"real texts, {threads} threads"
+    times = interleave(calls, rounds=plan.rounds, repeats=repeats, seed=plan.seed, title=title)
+    return _measurements(contenders, Condition("text", None, threads), times)
+
+
+def texts_in_rounds(plan: Plan) -> tuple[list[str], int]:
+    """The texts as equal shares of all rounds, and how many a round gets; the first ones again to fill the last."""
+    share = -(-len(plan.texts) // plan.rounds)
+    return [plan.texts[i % len(plan.texts)] for i in range(share * plan.rounds)], share
+
+
+def fixed_feed(contender: Contender, length: int, texts: Sequence[str]) -> Feed:
+    """Inputs [1, length] for the engine, filled with the real texts' ids one after the other, nothing masked."""
+    longest = contender.predictor.bundle.manifest.max_length
+    if length > longest:
+        label = contender.facts.label
+        raise BundleError(f"{label} takes at most {longest} tokens, not {length}: choose lengths up to {longest}")
+    encoded = contender.predictor.tokenizer.encode(list(texts[:length]))
+    ids = np.resize(encoded.input_ids[encoded.attention_mask == 1], (1, length))
+    feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    return {spec.name: feed[spec.name] for spec in contender.predictor.engine.inputs}
+
+
+def _engine_call(contender: Contender, feed: Feed) -> Call:
+    run = contender.predictor.engine.run
+    return lambda i: run(feed)
+
+
+def predict_call(contender: Contender, texts: Sequence[str]) -> Call:
+    """`predict` on text i."""
+    predict = contender.predictor.predict
+    return lambda i: predict(texts[i])
+
+
+def _measurements(contenders: Sequence[Contender], condition: Condition, times: Sequence[Blocks]) -> list[Measurement]:
+    return [measurement(c.facts, condition, blocks) for c, blocks in zip(contenders, times, strict=True)]
+
+
+def measurement(facts: SubjectFacts, condition: Condition, blocks: Blocks, rss: float | None = None) -> Measurement:
+    """A subject's [rounds, calls] milliseconds as a Measurement; microseconds are kept to three places."""
+    samples = tuple(round(float(sample), 6) for sample in blocks.reshape(-1))
+    return Measurement(
+        facts.label, facts.bundle, facts.file, facts.engine, facts.precision, condition, len(blocks), samples, rss
+    )

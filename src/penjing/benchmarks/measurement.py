@@ -1,0 +1,98 @@
+"""One measurement: every sample of one subject under one condition, and what was measured.
+
+A frozen value that goes to JSON and back with its raw samples; p50, p90, p99 and the interval are always computed from
+them. Left out: how it was measured (`latency.py`, `cold.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from .intervals import Blocks, median_interval
+from .plain import from_plain, to_plain
+
+Kind = Literal["warm", "text", "cold", "import"]
+FEWEST_FOR_P99 = 100
+"""With fewer samples p99 would be the slowest one by another name."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What two measurements must share before they may be compared.
+
+    `warm` is the engine alone on `sequence_length` tokens, `text` a whole `predict` on real texts, `cold` a process
+    from its start to its first answer, `import` the import of the runtime in a fresh process.
+    """
+
+    kind: Kind
+    sequence_length: int | None
+    threads: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """`samples_ms` are all timed calls in the order they were made, `rounds` equal blocks one after the other.
+
+    `peak_rss_mb` (1e6 bytes) is the median over fresh processes. Raises ValueError when the samples do not divide into
+    the rounds or one of them is not a time.
+    """
+
+    subject: str
+    bundle: str
+    file: str
+    engine: str
+    precision: str
+    condition: Condition
+    rounds: int
+    samples_ms: tuple[float, ...]
+    peak_rss_mb: float | None = None
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.samples_ms or self.rounds < 1 or len(self.samples_ms) % self.rounds:
+            raise ValueError(f"{self.subject}: {len(self.samples_ms)} samples in {self.rounds} rounds")
+        if not all(math.isfinite(sample) and sample > 0 for sample in self.samples_ms):
+            raise ValueError(f"{self.subject}: a sample is not a time above zero")
+
+    def percentile(self, share: float) -> float:
+        """The sample, in ms, below which `share` percent of them lie (linear between two)."""
+        return float(np.percentile(self.samples_ms, share))
+
+    @property
+    def p50(self) -> float:
+        """The median, in ms."""
+        return self.percentile(50)
+
+    @property
+    def p90(self) -> float:
+        """Nine calls of ten are faster, in ms."""
+        return self.percentile(90)
+
+    @property
+    def p99(self) -> float | None:
+        """In ms; None when there are too few samples to speak of one in a hundred."""
+        return self.percentile(99) if len(self.samples_ms) >= FEWEST_FOR_P99 else None
+
+    @property
+    def p50_interval(self) -> tuple[float, float]:
+        """95% interval of the median over the rounds, in ms."""
+        return median_interval(self.blocks)
+
+    @property
+    def blocks(self) -> Blocks:
+        """The samples as [rounds, calls of a round]."""
+        return np.array(self.samples_ms, dtype=np.float64).reshape(self.rounds, -1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+    @staticmethod
+    def from_json(raw: dict[str, Any]) -> Measurement:
+        """What `to_json` gave."""
+        return from_plain(Measurement, raw)

@@ -1,0 +1,80 @@
+"""Where an ONNX file's time goes: milliseconds per kind of operator, from ONNX Runtime's own profiler.
+
+The profiler slows small operators, so the shares count, not the sum. Left out: TFLite, whose Python package has no
+profiler.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..runtime.onnx_engine import import_onnxruntime
+from .latency import Contender, Feed, fixed_feed
+
+RUNS = 20
+
+
+@dataclass(frozen=True)
+class OpTime:
+    """One kind of operator: `calls` and `ms` of one inference, and its `share` of all operators' time."""
+
+    op: str
+    calls: int
+    ms: float
+    share: float
+
+
+@dataclass(frozen=True)
+class OpProfile:
+    """All operators of one subject at one length, slowest first."""
+
+    subject: str
+    sequence_length: int
+    threads: int
+    ops: tuple[OpTime, ...]
+
+
+def profile_contender(contender: Contender, length: int, threads: int, texts: Sequence[str]) -> OpProfile | None:
+    """The profile of an ONNX subject; None for a format that has no profiler."""
+    if contender.facts.engine != "onnx":
+        return None
+    path = contender.predictor.bundle.verified(contender.facts.file)
+    ops = profile_onnx(path, fixed_feed(contender, length, texts), threads)
+    return OpProfile(contender.facts.label, length, threads, ops)
+
+
+def profile_onnx(path: Path, feed: Feed, threads: int) -> tuple[OpTime, ...]:
+    """Runs the file RUNS times under the profiler, after one run that does not count. Leaves no file behind."""
+    ort = import_onnxruntime()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    with tempfile.TemporaryDirectory() as folder:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        for _ in range(RUNS + 1):
+            session.run(None, dict(feed))
+        written = Path(session.end_profiling())
+        del session  # Windows cannot remove a folder with an open file
+        events = json.loads(written.read_text(encoding="utf-8"))
+    return _by_operator(events)
+
+
+def _by_operator(events: list[dict[str, Any]]) -> tuple[OpTime, ...]:
+    starts = sorted(event["ts"] for event in events if event.get("name") == "model_run")
+    counted = starts[1]  # the first run also allocates
+    microseconds: dict[str, float] = defaultdict(float)
+    calls: dict[str, int] = defaultdict(int)
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time") and event["ts"] >= counted:
+            microseconds[event["args"]["op_name"]] += event["dur"]
+            calls[event["args"]["op_name"]] += 1
+    total = sum(microseconds.values()) or 1.0
+    ops = [OpTime(op, calls[op] // RUNS, us / RUNS / 1e3, us / total) for op, us in microseconds.items()]
+    return tuple(sorted(ops, key=lambda op: -op.ms))

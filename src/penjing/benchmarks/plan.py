@@ -1,0 +1,54 @@
+"""What to measure and how: the values that every target takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One model file of one bundle under a label. `engine` and `precision` as in `penjing.runtime.load`."""
+
+    label: str
+    folder: Path
+    engine: str | None = None
+    precision: str | None = None
+
+
+@dataclass(frozen=True)
+class SubjectFacts:
+    """What a subject turned out to be: the bundle's name, the chosen file and its size on disk."""
+
+    label: str
+    bundle: str
+    file: str
+    engine: str
+    precision: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to measure. `texts` are real ones in their real lengths.
+
+    Each round times `repeats` calls of each subject at each of the `lengths` (tokens) and thread counts, and a share of
+    the texts, so that after all `rounds` each text was predicted once. Cold starts take `cold_rounds` fresh processes
+    of each subject, and of a `transformers` pipeline on `transformers_folder` if one is given. Raises ValueError on a
+    plan that measures nothing.
+    """
+
+    texts: tuple[str, ...]
+    lengths: tuple[int, ...] = (32, 128)
+    threads: tuple[int, ...] = (1, 2)
+    rounds: int = 20
+    repeats: int = 10
+    cold_rounds: int = 5
+    seed: int = 1
+    transformers_folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.texts or not self.threads or min(*self.threads, self.rounds, self.repeats, self.cold_rounds) < 1:
+            raise ValueError("a plan needs texts, threads, rounds, repeats and cold_rounds of at least 1")
+        if any(length < 2 for length in self.lengths):
+            raise ValueError(f"lengths {self.lengths}: at least 2 tokens each")

@@ -1,0 +1,70 @@
+"""The result of measuring on one target: one frozen value that goes to JSON and back, raw samples included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .compare import Comparison, NoiseFloor
+from .machine import MachineDescription
+from .measurement import Condition, Measurement
+from .op_profile import OpProfile
+from .plain import from_plain, to_plain
+from .plan import SubjectFacts
+from .wrapper import WrapperCost
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How it was measured: the plan without its texts, which are the user's."""
+
+    lengths: tuple[int, ...]
+    threads: tuple[int, ...]
+    rounds: int
+    repeats: int
+    texts: int
+    cold_rounds: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything one interleaved run on one machine found. `started` is UTC, ISO 8601."""
+
+    target: str
+    started: str
+    machine: MachineDescription
+    settings: RunSettings
+    subjects: tuple[SubjectFacts, ...]
+    measurements: tuple[Measurement, ...]
+    noise_floors: tuple[NoiseFloor, ...]
+    comparisons: tuple[Comparison, ...]
+    wrapper: tuple[WrapperCost, ...]
+    profiles: tuple[OpProfile, ...]
+    schema_version: int = SCHEMA_VERSION
+
+    def find(self, subject: str, condition: Condition) -> Measurement | None:
+        """The subject's measurement under the condition."""
+        found = (m for m in self.measurements if m.subject == subject and m.condition == condition)
+        return next(found, None)
+
+    def conditions(self, *kinds: str) -> tuple[Condition, ...]:
+        """The conditions of these kinds, in the order they were measured."""
+        return tuple(dict.fromkeys(m.condition for m in self.measurements if m.condition.kind in kinds))
+
+    def comparison(self, subject: str, baseline: str, condition: Condition) -> Comparison | None:
+        """How `subject` compares with `baseline` under the condition."""
+        wanted = (subject, baseline, condition)
+        return next((c for c in self.comparisons if (c.subject, c.baseline, c.condition) == wanted), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dumps`."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+    @staticmethod
+    def from_json(raw: dict[str, Any]) -> Run:
+        """What `to_json` gave."""
+        return from_plain(Run, raw)

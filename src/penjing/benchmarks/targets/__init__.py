@@ -1,0 +1,1 @@
+"""Where measurements run. Each target has `measure(subjects, plan) -> Run`; today there is this machine."""

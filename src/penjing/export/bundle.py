@@ -1,0 +1,170 @@
+"""Writing a bundle: model files, tokenizer, goldens and papers become one folder with a manifest of hashes.
+
+The folder appears whole or not at all, and equal inputs give equal bytes. Left out: making any of what it packs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from ..runtime.bundle import Bundle, open_bundle, sha256_of
+from ..runtime.errors import ExportError, OutputError
+from ..runtime.goldens import Golden, write_goldens
+from ..runtime.manifest import MANIFEST_NAME, BundleFile, InputSpec, Manifest, Quality, write_manifest
+from ..runtime.tokenizer import TOKENIZER_NAME, TextTokenizer
+from .model_facts import read_model_facts
+
+INPUTS = tuple(
+    InputSpec(name, "int64", ("batch", "sequence")) for name in ("input_ids", "attention_mask", "token_type_ids")
+)
+"""What every text model takes; TFLite files take the same as int32, one row of a fixed length."""
+
+_TOKENIZER_FILES = (TOKENIZER_NAME, "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
+_FORMATS = {".json": "json", ".jsonl": "jsonl", ".md": "markdown", ".txt": "text", ".yaml": "yaml"}
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    name: str,
+    task: str,
+    labels: Sequence[str],
+    model_files: Mapping[str, Path],
+    tokenizer_folder: Path,
+    config: Mapping[str, Any],
+    recipe_yaml: str,
+    sequence_lengths: Sequence[int],
+    max_length: int,
+    quality: Sequence[Quality],
+    goldens: Sequence[Golden],
+    provenance: Mapping[str, Any],
+    readme: str,
+) -> Bundle:
+    """Packs the bundle into `folder`; one that is there already is replaced once the new one is complete.
+
+    `model_files` maps names such as "model.int8.onnx" to files; `config` is what Hugging Face loaders read, with
+    `model_type` and `id2label`. Raises ExportError when something to pack is missing or contradicts something else,
+    OutputError when the folder cannot be written or holds anything but a bundle.
+    """
+    _check_parts(model_files, tokenizer_folder, goldens)
+    _check_config(config, labels)
+    models = {file: _model_entry(file, source) for file, source in model_files.items()}
+    with _replacing(folder) as part:
+        for file, source in model_files.items():
+            shutil.copyfile(source, part / file)
+        for file in _TOKENIZER_FILES:
+            if (tokenizer_folder / file).is_file():
+                shutil.copyfile(tokenizer_folder / file, part / file)
+        write_goldens(goldens, part)
+        papers = {"config.json": _json_text(config), "recipe.yaml": recipe_yaml, "README.md": readme}
+        for file, text in papers.items():
+            (part / file).write_text(text, encoding="utf-8", newline="\n")
+        manifest = Manifest(
+            name=name,
+            task=task,
+            labels=tuple(labels),
+            inputs=INPUTS,
+            sequence_lengths=tuple(sorted(sequence_lengths)),
+            max_length=max_length,
+            files={path.name: models.get(path.name) or _paper_entry(path) for path in sorted(part.iterdir())},
+            preprocess=_preprocess(tokenizer_folder, max_length),
+            postprocess={"function": "softmax"},
+            quality=tuple(quality),
+            provenance=dict(provenance),
+        )
+        write_manifest(manifest, part)
+    return open_bundle(folder)
+
+
+def _check_parts(model_files: Mapping[str, Path], tokenizer_folder: Path, goldens: Sequence[Golden]) -> None:
+    for path in (*model_files.values(), tokenizer_folder / TOKENIZER_NAME):
+        if not path.is_file():
+            raise ExportError(f"{path} is missing, so there is no bundle to write: run the stage that makes it again")
+    for file in model_files:
+        if Path(file).name != file or Path(file).suffix not in (".onnx", ".tflite"):
+            raise ExportError(f"{file!r} is no name for a model in a bundle: name it model.onnx or the like")
+    for golden in goldens:
+        if set(golden.logits) != set(model_files):
+            raise ExportError(
+                f"a golden has logits of {sorted(golden.logits)}, not of {sorted(model_files)}: run all files"
+            )
+
+
+def _check_config(config: Mapping[str, Any], labels: Sequence[str]) -> None:
+    named = {int(i): label for i, label in config.get("id2label", {}).items()}
+    if "model_type" not in config or named != dict(enumerate(labels)):
+        raise ExportError(f"config.json needs model_type and id2label for {list(labels)}, has {named}: pass both")
+
+
+def _model_entry(file: str, source: Path) -> BundleFile:
+    facts = read_model_facts(source)
+    claimed = Path(Path(file).stem).suffix.lstrip(".") or "fp32"
+    if claimed != facts.precision:
+        raise ExportError(
+            f"{file} should hold {claimed} weights by its name but holds {facts.precision}: export it again"
+        )
+    size = source.stat().st_size
+    return BundleFile(sha256_of(source), size, facts.format, facts.precision, facts.opset, facts.ops)
+
+
+def _paper_entry(path: Path) -> BundleFile:
+    return BundleFile(sha256_of(path), path.stat().st_size, _FORMATS[path.suffix])
+
+
+def _preprocess(tokenizer_folder: Path, max_length: int) -> dict[str, Any]:
+    normalizer = Tokenizer.from_file(str(tokenizer_folder / TOKENIZER_NAME)).normalizer
+    lowercase = normalizer is not None and normalizer.normalize_str("A") == "a"
+    return {"lowercase": lowercase, "pad_id": TextTokenizer(tokenizer_folder, max_length).pad_id}
+
+
+def _json_text(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """A new folder beside `target` that takes its place when the block ends well, and vanishes when it does not.
+
+    The names are fixed, so that what a killed run left behind goes with the next one.
+    """
+    folder = target.resolve()
+    part, old = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
+    try:
+        _tidy(part, old, folder)
+        _check_free(folder)
+        part.mkdir(parents=True)
+        yield part
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(part, folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"cannot write {target} ({reason}): free space or choose another folder, then run again"
+        ) from None
+    finally:
+        _tidy(part, old, folder)
+
+
+def _tidy(part: Path, old: Path, folder: Path) -> None:
+    """Removes the unfinished folder, and the old bundle unless nothing has taken its place."""
+    with suppress(OSError):
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
+    for leftover in (part, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _check_free(folder: Path) -> None:
+    """Raises OutputError when `folder` is a file or holds anything but a bundle: replacing it would lose that."""
+    is_bundle = (folder / MANIFEST_NAME).is_file()
+    if folder.exists() and not is_bundle and not (folder.is_dir() and not any(folder.iterdir())):
+        raise OutputError(f"{folder} holds something that is no bundle and would be lost: choose another folder")

@@ -1,0 +1,78 @@
+"""One copy of equal weights in a TFLite file.
+
+The quantizer writes a copy of every weight for every signature; here tensors whose buffers hold the same bytes are
+pointed at one of them. Left out: files beyond 2 GB, whose buffers lie outside the flatbuffer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+FILE_IDENTIFIER = b"TFL3"
+ALIGNMENT = 16
+
+
+def share_buffers(file: bytes) -> bytes:
+    """The same model with each distinct constant stored once. Names, shapes and operators stay as they are."""
+    model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(file, 0))
+    first: dict[bytes, int] = {}
+    kept: list[Any] = [model.buffers[0]]  # buffer 0 is the empty one, by the format's rule
+    place: dict[int, int] = {0: 0}
+    used = _buffers_of_constants(model)
+    for index, buffer in enumerate(model.buffers):
+        if index == 0:
+            continue
+        data = _take_data(buffer, file)
+        digest = hashlib.sha256(data).digest() if data and index in used else None
+        if digest is not None and digest in first:
+            place[index] = first[digest]
+            continue
+        place[index] = len(kept)
+        if digest is not None:
+            first[digest] = len(kept)
+        kept.append(buffer)
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            tensor.buffer = place[tensor.buffer]
+    for entry in model.metadata or []:
+        entry.buffer = place[entry.buffer]
+    model.buffers = kept
+    builder = _SharingBuilder(len(file))
+    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+class _SharingBuilder(flatbuffers.Builder):
+    """Writes equal arrays once (scales and zero points of the signatures are equal too), each at a multiple of 16."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.written: dict[tuple[int, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: Any) -> Any:  # noqa: N802 - the library's name
+        data = np.ascontiguousarray(x).tobytes()
+        key = (x.itemsize, data)
+        if key not in self.written:
+            self.StartVector(x.itemsize, x.size, ALIGNMENT)
+            self.head = self.Head() - len(data)
+            self.Bytes[self.Head() : self.Head() + len(data)] = data
+            self.written[key] = self.EndVector()
+        return self.written[key]
+
+
+def _take_data(buffer: Any, file: bytes) -> bytes | None:
+    """The buffer's bytes; those that the quantizer put behind the flatbuffer are brought inside."""
+    if buffer.offset and buffer.offset > 1:
+        buffer.data = np.frombuffer(file, np.uint8, count=buffer.size, offset=buffer.offset)
+        buffer.offset = buffer.size = 0
+    return None if buffer.data is None else bytes(memoryview(buffer.data))
+
+
+def _buffers_of_constants(model: Any) -> set[int]:
+    """Buffers that tensors read; a buffer of metadata is never merged with one of theirs."""
+    return {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}

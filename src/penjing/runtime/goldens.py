@@ -1,0 +1,136 @@
+"""Goldens: texts with their token ids and what every model file answered when the bundle was made.
+
+Replayed on another machine from the bundle alone, they show whether its tokenizer and engines still say the same. Left
+out: quality, which needs labelled text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .bundle import Bundle
+from .engine import Engine, open_engine
+from .errors import BundleError
+from .tokenizer import TOKENIZER_NAME, TextTokenizer
+
+GOLDENS_NAME = "goldens.jsonl"
+FP32_TOLERANCE = 1e-3
+"""Largest difference of an fp32 logit between machines. An int8 file may round differently: its decision must stay."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One text: its ids and mask, unpadded; `logits` of each model file; `label`, what the first of them decided."""
+
+    text: str
+    input_ids: tuple[int, ...]
+    attention_mask: tuple[int, ...]
+    logits: Mapping[str, tuple[float, ...]]
+    label: str
+
+
+@dataclass(frozen=True)
+class GoldenReport:
+    """A replay of `n` goldens on `file`.
+
+    `flips` decisions differ or are not numbers, `largest_difference` is that of any logit, `token_differences` texts
+    have other token ids.
+    """
+
+    file: str
+    n: int
+    flips: int
+    largest_difference: float
+    token_differences: int
+
+
+def make_goldens(
+    texts: Sequence[str], tokenizer: TextTokenizer, engines: Mapping[str, Engine], labels: Sequence[str]
+) -> tuple[Golden, ...]:
+    """Runs every text through every engine (file name -> engine), one at a time as a device does."""
+    goldens = []
+    for text in texts:
+        encoded = tokenizer.encode([text])
+        answers = {name: engine.run(encoded.inputs)["logits"][0] for name, engine in engines.items()}
+        logits = {name: tuple(round(float(logit), 6) for logit in answer) for name, answer in answers.items()}
+        label = labels[int(np.argmax(next(iter(answers.values()))))]
+        ids, mask = tuple(encoded.input_ids[0].tolist()), tuple(encoded.attention_mask[0].tolist())
+        goldens.append(Golden(text, ids, mask, logits, label))
+    return tuple(goldens)
+
+
+def write_goldens(rows: Sequence[Golden], folder: Path) -> None:
+    """Writes `goldens.jsonl` into `folder`, one row a line."""
+    lines = (json.dumps(asdict(row), sort_keys=True, ensure_ascii=False) + "\n" for row in rows)
+    (folder / GOLDENS_NAME).write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def read_goldens(folder: Path) -> tuple[Golden, ...]:
+    """Reads `goldens.jsonl`; raises BundleError that names the line that is broken."""
+    path, rows = folder / GOLDENS_NAME, list[Golden]()
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                rows.append(_from_json(json.loads(line)))
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror}): copy the bundle again") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__} {error}"
+        raise BundleError(f"{path}, line {len(rows) + 1}, is no golden ({reason}): copy the bundle again") from None
+    return tuple(rows)
+
+
+def replay(bundle: Bundle, file: str, threads: int = 1) -> GoldenReport:
+    """Tokenizes the goldens' texts and runs their ids through `file`.
+
+    The engine gets the ids of the golden, so that a tokenizer that differs does not hide behind it. Raises BundleError
+    when a file is changed or has no goldens, EngineError when the engine is missing or refuses the file.
+    """
+    goldens = read_goldens(bundle.verified(GOLDENS_NAME).parent)
+    if not goldens or any(file not in golden.logits for golden in goldens):
+        raise BundleError(
+            f"{GOLDENS_NAME} says nothing about {file!r}, so it cannot be replayed: make the bundle again"
+        )
+    tokenizer = TextTokenizer(bundle.verified(TOKENIZER_NAME).parent, bundle.manifest.max_length)
+    engine = open_engine(bundle.verified(file), bundle.manifest.files[file].format, threads)
+    flips, largest, token_differences = 0, 0.0, 0
+    for golden in goldens:
+        token_differences += tuple(tokenizer.encode([golden.text]).input_ids[0].tolist()) != golden.input_ids
+        expected, found = np.array(golden.logits[file]), _run_golden(engine, golden)
+        flips += bool(np.argmax(expected) != np.argmax(found) or not np.isfinite(found).all())
+        largest = float(np.maximum(largest, np.abs(expected - found).max()))  # np.maximum keeps a NaN
+    return GoldenReport(file, len(goldens), flips, largest, token_differences)
+
+
+def golden_problems(report: GoldenReport, precision: str | None) -> tuple[str, ...]:
+    """What a replay found wrong, a sentence each; empty when the file behaves as it did where it was made."""
+    problems = []
+    if report.token_differences:
+        problems.append(f"{report.token_differences} of {report.n} texts have other token ids: update `tokenizers`")
+    if report.flips:
+        problems.append(
+            f"{report.file} decides {report.flips} of {report.n} texts differently: do not use it on this machine"
+        )
+    if precision == "fp32" and not report.largest_difference <= FP32_TOLERANCE:
+        problems.append(
+            f"{report.file} is off by {report.largest_difference:.2g} in a logit, allowed is {FP32_TOLERANCE:g}:"
+            " update the engine"
+        )
+    return tuple(problems)
+
+
+def _run_golden(engine: Engine, golden: Golden) -> Any:
+    ids, mask = np.array([golden.input_ids], np.int64), np.array([golden.attention_mask], np.int64)
+    feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    return engine.run(feed)["logits"][0].astype(np.float64)
+
+
+def _from_json(raw: dict[str, Any]) -> Golden:
+    logits = {str(name): tuple(float(logit) for logit in values) for name, values in raw["logits"].items()}
+    return Golden(str(raw["text"]), tuple(raw["input_ids"]), tuple(raw["attention_mask"]), logits, str(raw["label"]))

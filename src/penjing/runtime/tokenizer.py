@@ -1,0 +1,117 @@
+"""Texts to token ids, from the bundle's `tokenizer.json` with the `tokenizers` library.
+
+The file decides everything but the length: its own padding and truncation settings are put aside. Left out: pairs of
+texts, offsets into the text, and going back from ids to text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import BundleError, DataError
+
+TOKENIZER_NAME = "tokenizer.json"
+_FIRST_PREFIX = 16
+"""Characters for each token of the limit that are tried first on a long text: English has about four."""
+_SPLITS_AT_SPACES = ("BertPreTokenizer", "Whitespace", "WhitespaceSplit")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """`input_ids`, `attention_mask` and `token_type_ids`, each [texts, longest] of int64; `truncated`, one a text."""
+
+    input_ids: NDArray[np.int64]
+    attention_mask: NDArray[np.int64]
+    token_type_ids: NDArray[np.int64]
+    truncated: tuple[bool, ...]
+
+    @property
+    def inputs(self) -> dict[str, NDArray[np.int64]]:
+        """The three arrays by the names that models use."""
+        return {
+            "input_ids": self.input_ids,
+            "attention_mask": self.attention_mask,
+            "token_type_ids": self.token_type_ids,
+        }
+
+
+class TextTokenizer:
+    """Cuts texts at `max_length` tokens, special tokens included, on the right."""
+
+    def __init__(self, folder: Path, max_length: int) -> None:
+        """Reads the folder's `tokenizer.json`; raises BundleError when it is missing or broken."""
+        from tokenizers import Tokenizer
+
+        path = folder / TOKENIZER_NAME
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises plain Exception
+            reason = " ".join(str(error).split())[:200]
+            raise BundleError(f"{path} cannot be read as a tokenizer ({reason}): copy the bundle again") from None
+        self.max_length = max_length
+        self.pad_id = _pad_id(self._tokenizer)
+        self._cut_at_spaces = _ends_words_at_spaces(self._tokenizer)
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(max_length)
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Ids with special tokens, padded to the longest of `texts`. Raises DataError for text that is no Unicode."""
+        encodings = [self._encode(text) for text in texts]
+        truncated = tuple(bool(encoding.overflowing) for encoding in encodings)
+        if len(encodings) == 1:
+            only = encodings[0]
+            return Encoded(_row(only.ids), _row(only.attention_mask), _row(only.type_ids), truncated)
+        shape = len(encodings), max((len(encoding.ids) for encoding in encodings), default=0)
+        ids, mask, types = np.full(shape, self.pad_id, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        for row, encoding in enumerate(encodings):
+            tokens = len(encoding.ids)
+            ids[row, :tokens] = encoding.ids
+            mask[row, :tokens] = encoding.attention_mask
+            types[row, :tokens] = encoding.type_ids
+        return Encoded(ids, mask, types, truncated)
+
+    def _encode(self, text: str) -> Any:
+        try:
+            prefix = _FIRST_PREFIX * self.max_length
+            while self._cut_at_spaces and prefix < len(text):
+                # A megabyte takes a second to tokenize, of which the first tokens are kept. Words end at a space, so
+                # the prefix has the same tokens as the text; if it is cut itself, the rest can't matter.
+                end = max(text.rfind(" ", 0, prefix), text.rfind("\n", 0, prefix), 0)
+                encoding = self._tokenizer.encode(text[:end])
+                if encoding.overflowing:
+                    return encoding
+                prefix *= 4
+            return self._tokenizer.encode(text)
+        except (TypeError, UnicodeEncodeError):
+            raise DataError(
+                f"{text[:40]!r} holds half a surrogate pair, which is no text: decode it as UTF-8 first"
+            ) from None
+
+
+def _row(values: Sequence[int]) -> NDArray[np.int64]:
+    return np.array([values], dtype=np.int64)
+
+
+def _pad_id(tokenizer: Any) -> int:
+    given = (tokenizer.padding or {}).get("pad_id")
+    candidates = (given, tokenizer.token_to_id("[PAD]"), tokenizer.token_to_id("<pad>"), 0)
+    return next(candidate for candidate in candidates if candidate is not None)
+
+
+def _ends_words_at_spaces(tokenizer: Any) -> bool:
+    """Whether the text before a space has the same tokens whatever follows the space.
+
+    True of BERT's family: characters are cleaned one by one, words end at a space, and no added token holds one.
+    """
+    added = "".join(token.content for token in tokenizer.get_added_tokens_decoder().values())
+    return (
+        type(tokenizer.normalizer).__name__ in ("BertNormalizer", "NoneType")
+        and type(tokenizer.pre_tokenizer).__name__ in _SPLITS_AT_SPACES
+        and not any(char.isspace() for char in added)
+    )

@@ -1,0 +1,57 @@
+"""The timing loop: which calls are made, in which order, and which are timed."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from penjing.benchmarks.interleave import WARM_UP_CALLS, interleave
+from penjing.benchmarks.memory import peak_rss_mb
+from penjing.benchmarks.plan import Plan
+
+
+def test_every_round_runs_every_call_on_the_same_inputs() -> None:
+    made: list[tuple[str, int]] = []
+    calls = [lambda i, name=name: made.append((name, i)) for name in "abc"]
+    times = interleave(calls, rounds=4, repeats=2, seed=0, title="test")
+    after_warm_up = made[3 * WARM_UP_CALLS :]
+    blocks = [after_warm_up[i : i + 3] for i in range(0, len(after_warm_up), 3)]
+    for r in range(4):
+        in_round = blocks[3 * r : 3 * r + 3]
+        assert {block[0][0] for block in in_round} == set("abc")
+        for block in in_round:  # one untimed call, then the timed ones
+            assert [i for _, i in block] == [2 * r, 2 * r, 2 * r + 1]
+    assert len(made) == 3 * WARM_UP_CALLS + 4 * 3 * 3
+    assert [t.shape for t in times] == [(4, 2)] * 3
+    assert all((t > 0).all() for t in times)
+
+
+def test_the_order_of_the_rounds_varies_and_depends_on_the_seed_alone() -> None:
+    def order(seed: int) -> list[str]:
+        made: list[str] = []
+        interleave(
+            [lambda i, name=name: made.append(name) for name in "abc"], rounds=12, repeats=1, seed=seed, title=""
+        )
+        return [name for name, _ in groupby(made[3 * WARM_UP_CALLS :])]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+    assert len(set(zip(*[iter(order(1))] * 3, strict=False))) > 1
+
+
+def test_the_peak_memory_grows_with_what_is_held() -> None:
+    before = peak_rss_mb()
+    block = bytearray(b"x" * 120_000_000)
+    after = peak_rss_mb()
+    assert before is not None
+    assert after is not None
+    assert after >= len(block) / 1e6
+    assert after >= before
+
+
+def test_a_plan_that_measures_nothing_is_refused() -> None:
+    for wrong in ({"texts": ()}, {"threads": ()}, {"rounds": 0}, {"lengths": (1,)}):
+        try:
+            Plan(**{"texts": ("a",), **wrong})  # type: ignore[arg-type]
+        except ValueError:
+            continue
+        raise AssertionError(f"{wrong} was accepted")
