@@ -8,7 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from penjing.export.bundle import write_bundle
@@ -17,7 +20,7 @@ from penjing.export.to_onnx import export_onnx
 from penjing.export.to_tflite import export_tflite
 from penjing.runtime.bundle import Bundle, sha256_of
 from penjing.runtime.engine import open_engine
-from penjing.runtime.goldens import make_goldens
+from penjing.runtime.goldens import Golden, make_goldens
 from penjing.runtime.manifest import Quality, read_manifest, write_manifest
 from penjing.runtime.tokenizer import TextTokenizer
 
@@ -93,12 +96,14 @@ def pack_arguments(parts: Path) -> dict[str, Any]:
     }
 
 
-def goldens(parts: Path, files: Mapping[str, Path]) -> tuple[Any, ...]:
+def goldens(parts: Path, files: Mapping[str, Path]) -> tuple[Golden, ...]:
+    """What the files answer to TEXTS."""
     engines = {name: open_engine(path, path.suffix[1:]) for name, path in files.items()}
     return make_goldens(TEXTS, TextTokenizer(parts, MAX_LENGTH), engines, LABELS)
 
 
 def config() -> dict[str, Any]:
+    """What Hugging Face loaders need."""
     names = dict(enumerate(LABELS))
     return {
         "model_type": "mobilebert",
@@ -116,6 +121,15 @@ def rehash(folder: Path, name: str) -> None:
     path = folder / name
     entry = replace(manifest.files[name], sha256=sha256_of(path), bytes=path.stat().st_size)
     write_manifest(replace(manifest, files={**manifest.files, name: entry}), folder)
+
+
+def poison(folder: Path) -> None:
+    """Makes model.onnx answer NaN."""
+    model = onnx.load(folder / "model.onnx")
+    (bias,) = [tensor for tensor in model.graph.initializer if list(tensor.dims) == [len(LABELS)]]
+    bias.CopyFrom(numpy_helper.from_array(np.full(len(LABELS), np.nan, np.float32), bias.name))
+    onnx.save(model, folder / "model.onnx")
+    rehash(folder, "model.onnx")
 
 
 def edit_manifest(folder: Path, **changes: Any) -> None:

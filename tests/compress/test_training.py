@@ -21,7 +21,7 @@ from penjing.runtime.errors import TrainingError
 PLAN = TrainingPlan(epochs=6, batch_size=8, learning_rate=0.2, warmup=0.1, evaluations_per_epoch=2, seed=3)
 
 
-class Interrupted(Exception):
+class InterruptedTrainingError(Exception):
     """Stands for a kill in the middle of training."""
 
 
@@ -39,7 +39,7 @@ def run(folder: Path, stop_at: int | None = None) -> dict[str, Tensor]:
         nonlocal seen
         seen += 1
         if seen == stop_at:
-            raise Interrupted
+            raise InterruptedTrainingError
         loss: Tensor = (module(x[indices]).float() - y[indices]).square().mean()
         return loss
 
@@ -61,7 +61,7 @@ def test_a_killed_training_continues_to_the_same_weights(tmp_path: Path, monkeyp
     whole.mkdir()
     broken.mkdir()
     expected = run(whole)
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedTrainingError):
         run(broken, stop_at=11)
     state = json.loads((broken / "checkpoint.json").read_text())
     assert state["step"] == 10
@@ -76,7 +76,7 @@ def test_a_checkpoint_cut_between_its_two_files_starts_over(tmp_path: Path, monk
     whole.mkdir()
     broken.mkdir()
     expected = run(whole)
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedTrainingError):
         run(broken, stop_at=11)
     state = json.loads((broken / "checkpoint.json").read_text())
     (broken / "checkpoint.json").write_text(json.dumps({**state, "step": 9}))

@@ -7,12 +7,20 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from penjing.pipeline.workspace import CHECKPOINTS, Workspace
 from penjing.runtime.errors import OutputError
+
+
+def write(text: str) -> Callable[[Path], None]:
+    def work(folder: Path) -> None:
+        (folder / "x").write_text(text)
+
+    return work
 
 
 def test_a_stage_is_computed_once(tmp_path: Path) -> None:
@@ -78,7 +86,7 @@ def test_a_process_killed_in_a_stage_leaves_the_finished_ones(tmp_path: Path) ->
     space = Workspace(out)
     with space.locked():  # the dead process's lock is gone with it
         assert (space.stage("a", lambda _: pytest.fail("computed twice")) / "x").read_text() == "1"
-        assert (space.stage("b", lambda f: None if (f / "x").write_text("2") else None) / "x").read_text() == "2"
+        assert (space.stage("b", write("2")) / "x").read_text() == "2"
 
 
 def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path) -> None:
@@ -106,7 +114,7 @@ def test_a_file_in_the_place_of_the_output_folder_is_one_clear_error(tmp_path: P
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
 def test_a_full_disk_is_one_clear_error_and_keeps_finished_stages(tmp_path: Path) -> None:
     space = Workspace(tmp_path)
-    done = space.stage("a", lambda f: None if (f / "x").write_text("1") else None)
+    done = space.stage("a", write("1"))
 
     def fills(folder: Path) -> None:
         with open("/dev/full", "wb", buffering=0) as file:

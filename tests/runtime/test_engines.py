@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tiny_bundle import LABELS, VOCABULARY, TinyClassifier
 
 from penjing.runtime.engine import Engine, open_engine
-from penjing.runtime.errors import EngineError
+from penjing.runtime.errors import EngineError, EngineMissingError
 from penjing.runtime.tflite_engine import TfliteEngine
 
 FORMATS = ("onnx", "tflite")
@@ -30,7 +30,7 @@ def ragged_inputs(tokens: int = 11) -> dict[str, NDArray[Any]]:
 
 def torch_logits(inputs: dict[str, NDArray[Any]]) -> NDArray[Any]:
     with torch.no_grad():
-        return TinyClassifier().eval()(**{name: torch.from_numpy(v) for name, v in inputs.items()}).numpy()
+        return np.asarray(TinyClassifier().eval()(**{name: torch.from_numpy(v) for name, v in inputs.items()}))
 
 
 @pytest.fixture(params=FORMATS)
@@ -83,18 +83,24 @@ def test_ids_outside_the_vocabulary_are_an_error_or_an_answer_but_no_crash(engin
 
 
 def test_many_threads_may_share_an_engine(engine: Engine) -> None:
-    inputs = ragged_inputs()
-    expected = engine.run(inputs)["logits"]
-    with ThreadPoolExecutor(4) as pool:
-        for answer in pool.map(lambda _: engine.run(inputs)["logits"], range(100)):
-            np.testing.assert_array_equal(answer, expected)
+    many = [ragged_inputs(tokens) for tokens in (3, 5, 7, 8)]
+    expected = [engine.run(inputs)["logits"] for inputs in many]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that threads meet inside a call
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda i: engine.run(many[i % 4])["logits"], range(400)))
+    finally:
+        sys.setswitchinterval(before)
+    for i, answer in enumerate(answers):
+        np.testing.assert_array_equal(answer, expected[i % 4])
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_file_that_is_no_model_is_refused_in_one_line(format: str, tmp_path: Path) -> None:
     path = tmp_path / f"model.{format}"
     path.write_bytes(b"no model\n" * 100)
-    with pytest.raises(EngineError, match=f"refuses model.{format}") as caught:
+    with pytest.raises(EngineError, match=rf"refuses model\.{format}") as caught:
         open_engine(path, format)
     assert "\n" not in str(caught.value)
 
@@ -103,19 +109,19 @@ def test_a_file_that_is_no_model_is_refused_in_one_line(format: str, tmp_path: P
     ("format", "package", "advice"),
     [
         ("onnx", "onnxruntime", "pip install onnxruntime"),
-        ("tflite", "ai_edge_litert.interpreter", r"pip install penjing\[tflite\]"),
+        ("tflite", "ai_edge_litert.interpreter", r"pip install 'penjing\[tflite\]'"),
     ],
 )
 def test_an_engine_that_is_not_installed_says_how_to_install_it(
     format: str, package: str, advice: str, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # what Python itself does for a module that cannot be imported
-    with pytest.raises(EngineError, match=f"the engine {format} is not installed .*: {advice}$"):
+    with pytest.raises(EngineMissingError, match=f"the engine {format} is not installed .*: {advice}$"):
         open_engine(tiny_bundle / f"model.{format}", format)
 
 
 def test_an_unknown_format_and_no_threads_are_refused(tiny_bundle: Path) -> None:
-    with pytest.raises(EngineError, match="'gguf' .* runs onnx, tflite"):
+    with pytest.raises(EngineError, match=r"'gguf' .* runs onnx, tflite"):
         open_engine(tiny_bundle / "model.onnx", "gguf")
     with pytest.raises(EngineError, match="threads is 0: give 1 or more"):
         open_engine(tiny_bundle / "model.onnx", "onnx", threads=0)

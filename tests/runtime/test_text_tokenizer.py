@@ -12,6 +12,7 @@ from tiny_bundle import MAX_LENGTH, TEXTS
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
 from transformers import BertTokenizerFast
 
+from penjing.runtime import tokenizer as tokenizer_module
 from penjing.runtime.errors import BundleError, DataError
 from penjing.runtime.tokenizer import TextTokenizer
 
@@ -45,12 +46,12 @@ def ours(tiny_bundle: Path) -> TextTokenizer:
 
 
 @pytest.fixture(scope="module")
-def reference(tiny_bundle: Path) -> BertTokenizerFast:
+def reference(tiny_bundle: Path) -> Any:
     return BertTokenizerFast.from_pretrained(str(tiny_bundle))
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_one_text_has_the_ids_of_transformers(text: str, ours: TextTokenizer, reference: BertTokenizerFast) -> None:
+def test_one_text_has_the_ids_of_transformers(text: str, ours: TextTokenizer, reference: Any) -> None:
     expected = reference([text], truncation=True, max_length=MAX_LENGTH, return_tensors="np")
     encoded = ours.encode([text])
     for name, values in encoded.inputs.items():
@@ -59,13 +60,13 @@ def test_one_text_has_the_ids_of_transformers(text: str, ours: TextTokenizer, re
     assert encoded.truncated == (len(reference(text)["input_ids"]) > MAX_LENGTH,)
 
 
-def test_a_batch_is_padded_as_transformers_pads_it(ours: TextTokenizer, reference: BertTokenizerFast) -> None:
+def test_a_batch_is_padded_as_transformers_pads_it(ours: TextTokenizer, reference: Any) -> None:
     expected = reference(list(NASTY), truncation=True, max_length=MAX_LENGTH, padding=True, return_tensors="np")
     for name, values in ours.encode(NASTY).inputs.items():
         np.testing.assert_array_equal(values, expected[name], err_msg=name)
 
 
-def test_a_worked_example(ours: TextTokenizer, reference: BertTokenizerFast) -> None:
+def test_a_worked_example(ours: TextTokenizer, reference: Any) -> None:
     encoded = ours.encode(["a good film!", "bad"])
     words = [reference.convert_ids_to_tokens(row) for row in encoded.input_ids]
     assert words[0] == ["[CLS]", "a", "good", "film", "!", "[SEP]"]
@@ -97,8 +98,13 @@ def random_text(source: random.Random, pieces: tuple[str, ...]) -> str:
 PIECES = (*NASTY, " ", " ", " ", "\n", "\t", "  \n ", "\u00a0", "good", "[SEP", "SEP]", "\u0301", "x" * 40)
 
 
-def test_a_long_text_has_the_ids_of_the_whole_text(tiny_bundle: Path) -> None:
-    tokenizer = TextTokenizer(tiny_bundle, 6)  # a prefix of 96 characters is tried first
+@pytest.mark.parametrize("characters", [1, 3, 16])
+def test_a_long_text_has_the_ids_of_the_whole_text(
+    characters: int, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The fewer characters a token, the nearer the cut text's end to the last token that is kept.
+    monkeypatch.setattr(tokenizer_module, "_FIRST_PREFIX", characters)
+    tokenizer = TextTokenizer(tiny_bundle, 6)
     source = random.Random(0)
     texts = [random_text(source, PIECES) for _ in range(300)]
     texts += [" " * 5000 + "good", "\x00" * 5000 + " bad", "x" * 5000, "a " + "x" * 5000 + " bad", "good " * 1000]
@@ -131,7 +137,7 @@ def test_of_a_megabyte_only_the_beginning_is_tokenized(tiny_bundle: Path) -> Non
 
 def test_an_added_token_with_a_space_keeps_its_ids_in_a_long_text(tiny_bundle: Path, tmp_path: Path) -> None:
     tokenizer = Tokenizer.from_file(str(tiny_bundle / "tokenizer.json"))
-    tokenizer.add_tokens([AddedToken("good film good film", normalized=False)])
+    tokenizer.add_tokens([AddedToken("good film " * 6, normalized=False)])
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     ours = TextTokenizer(tmp_path, 6)
     for start in range(20):
@@ -139,14 +145,17 @@ def test_an_added_token_with_a_space_keeps_its_ids_in_a_long_text(tiny_bundle: P
         assert (ours.encode([text]).input_ids[0].tolist(), True) == whole(ours, text)
 
 
-def test_a_byte_level_tokenizer_keeps_its_ids_in_a_long_text(tmp_path: Path) -> None:
+def test_a_byte_level_tokenizer_keeps_its_ids_in_a_long_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizer_module, "_FIRST_PREFIX", 3)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(initial_alphabet=alphabet, show_progress=False))
+    tokenizer.train_from_iterator(
+        [*TEXTS, "a     b" * 9], trainers.BpeTrainer(initial_alphabet=alphabet, show_progress=False)
+    )
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    ours, source = TextTokenizer(tmp_path, 40), random.Random(1)
-    for text in (random_text(source, PIECES) for _ in range(50)):
+    ours, source = TextTokenizer(tmp_path, 6), random.Random(1)
+    for text in (random_text(source, ("a", "good", *" " * 9)) for _ in range(300)):
         encoded = ours.encode([text])
         assert (encoded.input_ids[0].tolist(), encoded.truncated[0]) == whole(ours, text)
 

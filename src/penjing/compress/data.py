@@ -100,7 +100,8 @@ def read_corpus(entry: CorpusEntry, seed: int, resolve: Resolve) -> list[str]:
     elif entry.column is None:
         raise DataError(f"{path} is a table: name its text column with `column` in distill.corpus")
     else:
-        texts = [str(row[entry.column]) for row in read_table(path, (entry.column,))]
+        cells = (row[entry.column] for row in read_table(path, (entry.column,)))
+        texts = [str(cell) for cell in cells if cell is not None]
     if entry.sentences:
         texts = [s for text in texts for s in SENTENCE_END.split(text)]
         texts = [s for s in texts if SENTENCE_WORDS[0] <= len(s.split()) <= SENTENCE_WORDS[1]]
@@ -124,9 +125,9 @@ def _hub_splits(section: DataSection) -> dict[str, tuple[str, list[Any]]]:
 
     try:
         loaded = load_dataset(section.hub, section.hub_config)
-    except Exception as error:  # noqa: BLE001 - the hub's client raises many kinds; each means that the data cannot be had
+    except Exception as error:  # the hub's client raises many kinds; each means that the data cannot be had
         reason = " ".join(str(error).split())[:200]
-        raise DataError(f"the hub's data set {section.hub!r} cannot be loaded ({reason}): check id and network") from None
+        raise DataError(f"the hub's data set {section.hub!r} cannot be had ({reason}): check id and network") from None
     names = {"train": "train", "validation": "validation" if "validation" in loaded else "test"}
     splits: dict[str, tuple[str, list[Any]]] = {}
     for name, source in names.items():
@@ -135,18 +136,20 @@ def _hub_splits(section: DataSection) -> dict[str, tuple[str, list[Any]]]:
         for column in (section.text, section.label):
             if column not in loaded[source].column_names:
                 present = ", ".join(loaded[source].column_names)
-                raise DataError(f"{section.hub!r} has no column {column!r}; it has {present}: set data.text, data.label")
-        splits[name] = (f"{section.hub} ({source})", list(loaded[source].select_columns([section.text, section.label])))
+                raise DataError(f"{section.hub!r} has no column {column!r} but {present}: set data.text, data.label")
+        rows = loaded[source].select_columns([section.text, section.label])
+        splits[name] = (f"{section.hub} ({source})", list(rows))
     return splits
 
 
 def _check_split(where: str, rows: list[Any], labels: Sequence[str], section: DataSection) -> Split:
-    numbers = {name: i for i, name in enumerate(labels)} | {str(i): i for i in range(len(labels)) if str(i) not in labels}
+    # A label that is named like a number keeps its name's meaning.
+    numbers = {str(i): i for i in range(len(labels))} | {name: i for i, name in enumerate(labels)}
     texts, found = [], []
     for number, row in enumerate(rows, start=1):
         text, label = row[section.text], row[section.label]
         if not isinstance(text, str) or not text.strip():
-            raise DataError(f"{where} has an empty text in row {number}: fill it in or remove the row")
+            raise DataError(f"{where} has an empty text, or none, in row {number}: fill it in or remove the row")
         if str(label) not in numbers:
             raise DataError(f"{where} has the label {label!r} in row {number}; task.labels has {', '.join(labels)}")
         texts.append(text.strip())

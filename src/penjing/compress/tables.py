@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import lzma
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,15 @@ from ..runtime.errors import DataError
 
 Row = dict[str, Any]
 
-FORMATS = (".tsv", ".csv", ".jsonl", ".json", ".parquet", ".txt")
+TABLES = (".tsv", ".csv", ".jsonl", ".json", ".parquet")
+FORMATS = (*TABLES, ".txt")
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> list[Row]:
     """The named columns of every row. Raises DataError for a missing file or column, broken UTF-8 or an empty file."""
     kind = file_kind(path)
+    if kind not in TABLES:
+        raise DataError(f"{path} is plain text, which has no columns: name a table ({', '.join(TABLES)})")
     if kind == ".parquet":
         rows = _parquet(path, columns)
     else:
@@ -60,7 +64,7 @@ def _text(path: Path) -> str:
     try:
         with openers.get(path.suffix, open)(path, "rb") as file:
             raw: bytes = file.read()
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise DataError(f"{path} cannot be read ({error}): copy it again") from None
     try:
         text = raw.decode("utf-8-sig")
@@ -70,6 +74,8 @@ def _text(path: Path) -> str:
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise DataError(f"{path} has a NUL character in line {line}: it is no text file")
+    if not text.strip():
+        raise DataError(f"{path} is empty: name a file with text in it")
     return text
 
 
@@ -82,18 +88,24 @@ def _tsv(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
             continue
         cells = line.split("\t")
         if len(cells) != len(header):
-            raise DataError(f"{path} has {len(cells)} columns in line {number}, its header {len(header)}: mend that line")
+            found = f"{len(cells)} columns in line {number}, its header {len(header)}"
+            raise DataError(f"{path} has {found}: mend that line")
         row = dict(zip(header, cells, strict=True))
         yield {column: row[column] for column in columns}
 
 
 def _csv(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""))
-    _check_columns(path, list(reader.fieldnames or []), columns)
-    for row in reader:
-        if None in row or any(row[column] is None for column in columns):
-            raise DataError(f"{path} has another number of columns in line {reader.line_num}: mend that line")
-        yield {column: row[column] for column in columns}
+    csv.field_size_limit(2**31 - 1)  # the default refuses texts above 128 KiB
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        _check_columns(path, list(reader.fieldnames or []), columns)
+        for row in reader:
+            if None in row or None in row.values():
+                raise DataError(f"{path} has another number of columns in line {reader.line_num}: mend that line")
+            yield {column: row[column] for column in columns}
+    except csv.Error as error:
+        line = reader.reader.line_num  # DictReader's own counts only rows that came through
+        raise DataError(f"{path} is not CSV in line {line} ({error}): mend its quotes") from None
 
 
 def _json_lines(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
@@ -107,6 +119,8 @@ def _json_lines(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
         if not isinstance(row, dict):
             raise DataError(f"{path} has no JSON object in line {number}: one object a line")
         _check_columns(path, list(row), columns, f" in line {number}")
+        if any(isinstance(row[column], str) and not _is_unicode(row[column]) for column in columns):
+            raise DataError(f"{path} has half a character (a lone surrogate) in line {number}: mend that line")
         yield {column: row[column] for column in columns}
 
 
@@ -118,6 +132,11 @@ def _parquet(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
         yield from parquet.read_table(path, columns=list(columns)).to_pylist()
     except ArrowInvalid as error:
         raise DataError(f"{path} is no Parquet file ({' '.join(str(error).split())}): write it again") from None
+
+
+def _is_unicode(text: str) -> bool:
+    # JSON can spell half of a UTF-16 pair, which no tokenizer and no file takes.
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _check_columns(path: Path, present: list[str], wanted: tuple[str, ...], where: str = "") -> None:

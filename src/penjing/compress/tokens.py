@@ -29,6 +29,10 @@ class Batch:
     attention_mask: Tensor
     token_type_ids: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        return Batch(self.input_ids.to(device), self.attention_mask.to(device), self.token_type_ids.to(device))
+
 
 @dataclass(frozen=True)
 class TokenizedTexts:
@@ -48,7 +52,7 @@ class TokenizedTexts:
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """The texts at `indices`, padded to the longest of them."""
-        longest = max(int(self.lengths[i]) for i in indices)
+        longest = max(int(self.offsets[i + 1] - self.offsets[i]) for i in indices)
         ids = np.full((len(indices), longest), self.pad_id, dtype=np.int64)
         mask = np.zeros_like(ids)
         for row, i in enumerate(indices):

@@ -1,8 +1,9 @@
 """One training loop for teachers and students, on Hugging Face Accelerate.
 
-It shuffles by length, warms the rate up and lowers it linearly, keeps the weights of the best evaluation (the start among them), and writes a
-checkpoint every minute, so that a killed run continues where it was and ends with the same weights: batches and dropout
-depend on the seed and the step alone. Under `accelerate launch` each process takes its share of every batch. Left out:
+It shuffles by length, warms the rate up and lowers it linearly, keeps the weights of the best evaluation (the start
+among them), and writes a checkpoint every minute, so that a killed run continues where it was and ends with the same
+weights: batches and dropout depend on the seed and the step alone. Under `accelerate launch` each process takes its
+share of every batch. Left out:
 what a step's loss is; the caller gives it.
 """
 
@@ -90,10 +91,10 @@ class _Run:
         self.accelerator = Accelerator(mixed_precision="bf16" if has_fast_bf16() else "no")
         self.plan, self.lengths, self.folder = plan, lengths, folder
         self.step_loss, self.evaluate = step_loss, evaluate
+        self.model = model.to(self.accelerator.device)
         self.optimizer = torch.optim.AdamW(
             model.parameters(), plan.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
         )
-        self.model = model
         self.wrapped: nn.Module = self.accelerator.prepare_model(model) if self._distributed else model
         self.steps_per_epoch = -(-len(lengths) // plan.batch_size)
         self.steps = plan.epochs * self.steps_per_epoch
@@ -167,7 +168,7 @@ class _Run:
                 " lower the learning rate and run again"
             )
         # DDP averages over processes; shares may differ by one example.
-        (loss * (len(own) * count / len(indices))).backward()  # type: ignore[no-untyped-call]
+        (loss * (len(own) * count / len(indices))).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_GRADIENT_NORM)
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -223,10 +224,15 @@ class _Run:
         return None if self.accelerator.is_main_process else True
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's weights are."""
+    return next(model.parameters()).device
+
+
 def has_fast_bf16() -> bool:
-    """True where bf16 matrix products have instructions of their own: a GPU with bf16, or AVX512-BF16 / AMX / ARM bf16."""
+    """True where bf16 products have instructions of their own: a GPU with bf16, AVX512-BF16, AMX, ARM bf16."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             flags = file.read()

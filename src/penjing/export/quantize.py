@@ -1,7 +1,8 @@
 """Dynamic int8: weights and embedding rows in 8 bits, activations in 8 bits at run time, no calibration data.
 
-Matrix products that have a constant side, and the word table, are quantized; sums, softmax and the small head stay float.
-Left out: static quantization and formats below 8 bits.
+Every product with a constant matrix and every embedding table is quantized, with a scale a channel and a scale a row;
+attention's own products, sums and softmax stay float. Weights use all 8 bits: CPUs with VNNI or ARM's dot product need
+no reduced range. Left out: static quantization and formats below 8 bits.
 """
 
 from __future__ import annotations
@@ -11,32 +12,56 @@ from pathlib import Path
 
 import onnx
 
+from ..runtime.errors import ExportError
 from ..runtime.onnx_engine import import_onnxruntime
+from .quantize_tables import quantize_tables
 from .share_buffers import share_buffers
 from .to_onnx import save_whole, silenced, strip
 
 
 def quantize_onnx(source: Path, target: Path) -> None:
-    """Writes the int8 form of the ONNX file `source` to `target`; weights have one scale a channel."""
+    """Writes the int8 form of the ONNX file `source` to `target`. Raises ExportError when it cannot be quantized.
+
+    Per-channel scales halve the error of the logits against one scale a matrix (measured on a BERT of SST-2).
+    """
     import_onnxruntime()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     temporary = target.with_name(target.name + ".part")
-    with silenced():
-        quantize_dynamic(str(source), str(temporary), weight_type=QuantType.QInt8, per_channel=True)
-    model = onnx.load(str(temporary))
+    try:
+        with silenced():
+            quantize_dynamic(
+                source, temporary, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8
+            )
+        model = onnx.load(temporary)
+    except Exception as error:  # protobuf, shape inference and the quantizer raise many kinds
+        raise ExportError(f"onnxruntime cannot quantize {source.name}: {_one_line(error)}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    quantize_tables(model)
     strip(model)
     save_whole(model, target)
-    temporary.unlink(missing_ok=True)
 
 
 def quantize_tflite(source: Path, target: Path) -> None:
-    """Writes the int8 form of the TFLite file `source` to `target`; equal weights of the signatures are stored once."""
-    with silenced():
-        from ai_edge_quantizer import quantizer, recipe
+    """Writes the int8 form of the TFLite file `source` to `target`, with what its signatures share stored once.
 
-        model = quantizer.Quantizer(str(source), recipe.dynamic_wi8_afp32())
-        quantized = bytes(model.quantize().quantized_model)
+    Raises ExportError when ai-edge-quantizer is missing or cannot quantize the file.
+    """
+    try:
+        with silenced():
+            from ai_edge_quantizer import quantizer, recipe
+
+            model = quantizer.Quantizer(str(source), recipe.dynamic_wi8_afp32())
+            quantized = bytes(model.quantize().quantized_model)
+    except ImportError:
+        raise ExportError("TFLite int8 needs ai-edge-quantizer: pip install 'penjing[export]'") from None
+    except Exception as error:  # flatbuffers and the quantizer raise many kinds
+        raise ExportError(f"ai-edge-quantizer cannot quantize {source.name}: {_one_line(error)}") from error
     temporary = target.with_name(target.name + ".part")
     temporary.write_bytes(share_buffers(quantized))
     os.replace(temporary, target)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,7 +1,8 @@
-"""One copy of equal weights in a TFLite file.
+"""One copy of what the signatures of a TFLite file have in common.
 
-The quantizer writes a copy of every weight for every signature; here tensors whose buffers hold the same bytes are
-pointed at one of them. Left out: files beyond 2 GB, whose buffers lie outside the flatbuffer.
+Every signature is a graph of its own. The quantizer repeats the scales and zero points of every row for each of them
+and, depending on its version, the weights; here equal bytes are stored once. Weights that lie behind the flatbuffer
+come inside, where older readers look for them. Left out: files beyond 2 GB, for which there is no inside.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ ALIGNMENT = 16
 
 
 def share_buffers(file: bytes) -> bytes:
-    """The same model with each distinct constant stored once. Names, shapes and operators stay as they are."""
+    """The same model with each distinct constant stored once. Names, shapes and operators stay as they are.
+
+    `file` is the content of a TFLite file; so is what is returned.
+    """
     model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(file, 0))
     first: dict[bytes, int] = {}
     kept: list[Any] = [model.buffers[0]]  # buffer 0 is the empty one, by the format's rule
@@ -47,8 +51,8 @@ def share_buffers(file: bytes) -> bytes:
     return bytes(builder.Output())
 
 
-class _SharingBuilder(flatbuffers.Builder):
-    """Writes equal arrays once (scales and zero points of the signatures are equal too), each at a multiple of 16."""
+class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
+    """Writes equal arrays once, each at a multiple of 16 bytes, as the format asks of weights."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size)

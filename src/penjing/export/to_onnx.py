@@ -1,7 +1,8 @@
 """A torch text classifier to ONNX: dynamic batch and sequence, `input_ids, attention_mask, token_type_ids` -> `logits`.
 
-The file is the same at every export: names, stack traces and paths that the exporter adds are taken out. Left out:
-other inputs and outputs, and weights beside the file (all our models are far below the 2 GB limit of one).
+The file is the same at every export: stack traces and paths that the exporter adds are taken out, and values are named
+after the modules that compute them. Left out: other inputs and outputs, and weights beside the file (all our models are
+far below the 2 GB limit of one).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def export_onnx(model: nn.Module, path: Path, *, opset: int) -> None:
                 input_names=list(INPUT_NAMES), output_names=[OUTPUT_NAME],
                 dynamic_shapes=tuple({0: batch, 1: sequence} for _ in INPUT_NAMES),
             )  # fmt: skip
-    except Exception as error:  # noqa: BLE001 - the exporter raises many kinds; the user needs one sentence
+    except Exception as error:  # the exporter raises many kinds; the user needs one sentence
         raise ExportError(f"torch cannot export {type(model).__name__} to ONNX: {_first_line(error)}") from error
     if program is None:
         raise ExportError(f"torch exported {type(model).__name__} to nothing: report this with the recipe")
@@ -86,11 +87,12 @@ def save_whole(model: onnx.ModelProto, path: Path) -> None:
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Exporters talk on stdout, in warnings and in logs; what matters of it is raised as an error."""
+    """Exporters talk on both streams, in warnings and in logs; what matters of it is raised as an error."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        quiet = io.StringIO()
+        with warnings.catch_warnings(), contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
             warnings.simplefilter("ignore")
             yield
     finally:

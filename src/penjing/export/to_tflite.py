@@ -35,7 +35,9 @@ def export_tflite(model: nn.Module, path: Path, *, sequence_lengths: Sequence[in
         with silenced():
             import litert_torch
     except ImportError:
-        raise ExportError("TFLite needs litert-torch: pip install 'penjing[export]', or take tflite out of export.formats") from None
+        raise ExportError(
+            "TFLite needs litert-torch: pip install 'penjing[export]', or take tflite out of export.formats"
+        ) from None
     named = _NamedOutput(model).eval()
     converter: Any = litert_torch
     try:
@@ -45,7 +47,7 @@ def export_tflite(model: nn.Module, path: Path, *, sequence_lengths: Sequence[in
             converted = converter.convert()
             temporary = path.with_name(path.name + ".part")
             converted.export(str(temporary))
-    except Exception as error:  # noqa: BLE001 - the converter raises many kinds; the user needs one sentence
+    except Exception as error:  # the converter raises many kinds; the user needs one sentence
         reason = " ".join(str(error).split())[:300]
         raise ExportError(f"litert-torch cannot convert {type(model).__name__}: {reason}") from error
     temporary.write_bytes(share_buffers(temporary.read_bytes()))

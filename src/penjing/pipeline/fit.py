@@ -10,9 +10,9 @@ from ..compress.data import load_data, read_corpus
 from ..compress.distill.student import Lessons, distil_student, student_config
 from ..compress.distill.teacher_cache import read_teacher_outputs, write_teacher_outputs
 from ..compress.models.from_teacher import layer_map
+from ..compress.tables import file_kind
 from ..compress.teacher import fine_tune_teacher, load_teacher, locate_teacher
 from ..compress.tokens import TokenizedTexts, tokenize
-from ..runtime.errors import DataError
 from .recipe import Recipe, resolve_path
 from .text_files import read_json, read_rows, read_split, write_json, write_rows, write_split
 from .workspace import CHECKPOINTS, Workspace, file_digest
@@ -122,6 +122,5 @@ def _all_texts(recipe: Recipe, data: Path, corpus: Path, teacher: Path) -> Token
 def _digests(files: list[str | None]) -> list[str]:
     paths = [resolve_path(file) for file in files if file is not None]
     for path in paths:
-        if not path.is_file():
-            raise DataError(f"no file {path}: name one that exists in the recipe (or with --set), from {Path.cwd()}")
+        file_kind(path)  # says which file is missing, and the nearest name
     return [file_digest(path) for path in paths]

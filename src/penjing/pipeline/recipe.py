@@ -11,12 +11,14 @@ import difflib
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..runtime.errors import RecipeError
+
+Length = Annotated[int, Field(ge=2, description="in tokens; the first and the last token are the model's own")]
 
 
 class Section(BaseModel):
@@ -31,6 +33,12 @@ class Task(Section):
     kind: Literal["text-classification"] = "text-classification"
     labels: tuple[str, ...] = Field(min_length=2)
     max_length: int = Field(default=128, ge=4, description="longest input in tokens; longer texts are cut")
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> Task:
+        if len(set(self.labels)) != len(self.labels) or not all(self.labels):
+            raise ValueError(f"labels are {list(self.labels)}: give each class one name, all different")
+        return self
 
 
 class Data(Section):
@@ -108,16 +116,18 @@ class Distill(Section):
 
 
 class Quantize(Section):
-    """Which precisions to make of each exported format. int8 = dynamic: weights 8 bit, activations 8 bit at run time."""
+    """Which precisions to make of each exported format. int8: weights in 8 bits, activations while running."""
 
-    precisions: tuple[Literal["fp32", "int8"], ...] = ("fp32", "int8")
+    precisions: tuple[Literal["fp32", "int8"], ...] = Field(default=("fp32", "int8"), min_length=1)
 
 
 class Export(Section):
     """Which files to make."""
 
-    formats: tuple[Literal["onnx", "tflite"], ...] = ("onnx", "tflite")
-    sequence_lengths: tuple[int, ...] = Field(default=(32, 64, 128), description="one TFLite signature each")
+    formats: tuple[Literal["onnx", "tflite"], ...] = Field(default=("onnx", "tflite"), min_length=1)
+    sequence_lengths: tuple[Length, ...] = Field(
+        default=(32, 64, 128), min_length=1, description="one TFLite signature each"
+    )
     opset: int = Field(default=18, ge=17, le=23)
 
 
@@ -132,11 +142,12 @@ class Limits(Section):
 class Benchmark(Section):
     """How the last stage measures."""
 
-    lengths: tuple[int, ...] = (32, 128)
-    threads: tuple[int, ...] = (1, 2)
+    lengths: tuple[Length, ...] = (32, 128)
+    threads: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 2), min_length=1)
     rounds: int = Field(default=20, ge=3, description="interleaved blocks of each subject")
     repeats: int = Field(default=10, ge=1, description="timed calls in a block")
     texts: int = Field(default=200, ge=1, description="validation texts timed with tokenization")
+    cold_rounds: int = Field(default=5, ge=1, description="fresh processes of each subject")
 
 
 class Recipe(Section):
@@ -243,6 +254,8 @@ def _explain(item: Any) -> str:
         where = f"section {'.'.join(map(str, sections))!r}" if sections else "the top level"
         return f"unknown key {str(key)!r} in {where}; {hint}"
     message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "string_type":
+        message += ", so write it in quotes"
     given = "" if item["type"] in ("missing", "value_error") else f" (given: {item['input']!r})"
     return f"{place}: {message}{given}" if place else message
 

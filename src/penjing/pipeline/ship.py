@@ -1,29 +1,49 @@
-"""The stages that ship: export, proof, bundles. Each is folder(s) in, folder out."""
+"""The stages that ship: exported files and the bundles around them. Each is folder(s) in, folder out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .. import __version__
 from ..compress.models.folded import inference_form
-from ..compress.models.mobilebert import MobileBertClassifier, load_student
+from ..compress.models.mobilebert import MobileBertClassifier, count_parameters, load_student
 from ..compress.teacher import load_teacher
-from ..compress.tokens import TokenizedTexts, sorted_batches, tokenize
 from ..export.bundle import write_bundle
 from ..export.quantize import quantize_onnx, quantize_tflite
 from ..export.to_onnx import export_onnx
 from ..export.to_tflite import export_tflite
+from ..runtime.engine import open_engine
+from ..runtime.goldens import Golden, make_goldens
+from ..runtime.tokenizer import TextTokenizer
+from .model_card import model_card
+from .proof import Proof
 from .recipe import Recipe, recipe_to_yaml
-from .text_files import read_json, read_split, write_json, write_rows
-from .workspace import Workspace
+from .text_files import read_json, read_split
+from .workspace import Workspace, is_first_process
+
+GOLDEN_TEXTS = 32
+NASTY_TEXTS = ("Ünïcödé — déjà vu…", "👍🏽 great!!! 🎉", "電影很好看", "a\u0301 b\u200dc", "x" * 150, "the " * 400)
+"""Goldens beside real text: accents, emoji, Chinese, combining marks, an over-long word, a text that is cut."""
+PACKAGES = (
+    "torch", "transformers", "tokenizers", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert", "ai-edge-quantizer",
+)  # fmt: skip
+SMALLEST_MARGIN = 0.2
+"""Between the two largest logits. Another CPU may round an int8 file differently; a near tie would prove nothing."""
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The student's bundle and, to measure beside it, the teacher's."""
+
+    student: Path
+    teacher: Path
 
 
 class TeacherForExport(nn.Module):
@@ -44,11 +64,13 @@ def export_student(recipe: Recipe, space: Workspace, student: Path) -> Path:
 
     def work(folder: Path) -> None:
         model = inference_form(load_student(student), recipe.task.max_length)
-        lengths = recipe.export.sequence_lengths
+        onnx, tflite = folder / "model.onnx", folder / "model.tflite"
         if "onnx" in recipe.export.formats:
-            _in_precisions(recipe, folder, ".onnx", quantize_onnx, lambda path: export_onnx(model, path, opset=recipe.export.opset))
+            export_onnx(model, onnx, opset=recipe.export.opset)
+            _in_precisions(recipe, onnx, quantize_onnx)
         if "tflite" in recipe.export.formats:
-            _in_precisions(recipe, folder, ".tflite", quantize_tflite, lambda path: export_tflite(model, path, sequence_lengths=lengths))
+            export_tflite(model, tflite, sequence_lengths=recipe.export.sequence_lengths)
+            _in_precisions(recipe, tflite, quantize_tflite)
 
     settings = {
         "export": recipe.export.model_dump(),
@@ -63,8 +85,104 @@ def export_teacher(recipe: Recipe, space: Workspace, teacher: Path) -> Path:
 
     def work(folder: Path) -> None:
         path = folder / "model.onnx"
-        export_onnx(TeacherForExport(load_teacher(teacher)), path, opset=recipe.export.opset)
+        export_onnx(TeacherForExport(load_teacher(teacher)).eval(), path, opset=recipe.export.opset)
         quantize_onnx(path, folder / "model.int8.onnx")
 
-    settings = {"opset": recipe.export.opset}
-    return space.stage("teacher-files", work, inputs=[teacher], settings=settings)
+    return space.stage("teacher-files", work, inputs=[teacher], settings={"opset": recipe.export.opset})
+
+
+def model_files(folder: Path) -> dict[str, Path]:
+    """Name and path of every model file in a stage's folder."""
+    return {path.name: path for path in sorted(folder.iterdir()) if path.suffix in (".onnx", ".tflite")}
+
+
+def ship_bundles(
+    recipe: Recipe, space: Workspace, data: Path, teacher: Path, student: Path,
+    files: Path, teacher_files: Path, proof: Proof,
+) -> Shipped:  # fmt: skip
+    """Packs `bundle` (the student) and `teacher-bundle` in the output folder; they are replaced whole."""
+    shipped = Shipped(space.root / "bundle", space.root / "teacher-bundle")
+    if not is_first_process():
+        return shipped
+    texts = [*read_split(data / "validation.jsonl").texts[:GOLDEN_TEXTS], *NASTY_TEXTS]
+    model = load_student(student)
+    quality = [file.quality for file in proof.student]
+    card = model_card(recipe, count_parameters(model), proof)
+    student_config = transformers_config(recipe, model)
+    teacher_quality = [file.quality for file in proof.teacher]
+    teacher_card = f"# {recipe.name}: the teacher\n\nPacked only to measure the student beside it.\n"
+    for folder, source, config, shown, readme in (
+        (shipped.student, files, student_config, quality, card),
+        (shipped.teacher, teacher_files, read_json(teacher / "config.json"), teacher_quality, teacher_card),
+    ):
+        models = model_files(source)
+        tokenizer = TextTokenizer(teacher, recipe.task.max_length)
+        engines = {name: open_engine(path, path.suffix.lstrip(".")) for name, path in models.items()}
+        goldens = make_goldens(texts, tokenizer, engines, recipe.task.labels)
+        write_bundle(
+            folder, name=recipe.name, task=recipe.task.kind, labels=recipe.task.labels, model_files=models,
+            tokenizer_folder=teacher, config=config, recipe_yaml=recipe_to_yaml(recipe),
+            sequence_lengths=recipe.export.sequence_lengths if "model.tflite" in models else (),
+            max_length=recipe.task.max_length, quality=shown,
+            goldens=[golden for golden in goldens if _margin(golden) >= SMALLEST_MARGIN],
+            provenance=provenance(recipe), readme=readme,
+        )  # fmt: skip
+    return shipped
+
+
+def provenance(recipe: Recipe) -> dict[str, Any]:
+    """What a bundle was made from: the recipe's hash, seeds and versions. No dates, no paths."""
+    return {
+        "recipe_sha256": hashlib.sha256(recipe_to_yaml(recipe).encode()).hexdigest(),
+        "teacher": Path(recipe.teacher.model).name,
+        "seed": recipe.seed,
+        "student_seed": recipe.distill.seed,
+        "versions": {"penjing": __version__, **{name: found for name in PACKAGES if (found := _version(name))}},
+    }
+
+
+def transformers_config(recipe: Recipe, model: MobileBertClassifier) -> dict[str, Any]:
+    """The `config.json` with which Hugging Face loaders open the bundle."""
+    shape, first = model.config, model.config.layers[0]
+    names = {str(i): name for i, name in enumerate(recipe.task.labels)}
+    return {
+        "architectures": ["MobileBertForSequenceClassification"],
+        "model_type": "mobilebert",
+        "vocab_size": shape.vocab_size,
+        "hidden_size": shape.hidden_size,
+        "embedding_size": shape.embedding_size,
+        "intra_bottleneck_size": shape.bottleneck_size,
+        "num_hidden_layers": len(shape.layers),
+        "num_attention_heads": first.heads,
+        "intermediate_size": first.feed_forwards[0],
+        "num_feedforward_networks": len(first.feed_forwards),
+        "max_position_embeddings": recipe.task.max_length,
+        "type_vocab_size": shape.type_vocab_size,
+        "hidden_act": shape.activation,
+        "normalization_type": shape.norm,
+        "classifier_activation": False,
+        "pad_token_id": shape.pad_id,
+        "problem_type": "single_label_classification",
+        "id2label": names,
+        "label2id": {name: int(i) for i, name in names.items()},
+    }
+
+
+def _in_precisions(recipe: Recipe, source: Path, quantize: Callable[[Path, Path], None]) -> None:
+    if "int8" in recipe.quantize.precisions:
+        quantize(source, source.with_name(f"{source.stem}.int8{source.suffix}"))
+    if "fp32" not in recipe.quantize.precisions:
+        source.unlink()
+
+
+def _margin(golden: Golden) -> float:
+    """Smallest distance between the two largest logits over all files."""
+    ordered = (sorted(logits, reverse=True) for logits in golden.logits.values())
+    return min(first - second for first, second, *_ in ordered)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

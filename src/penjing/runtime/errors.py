@@ -30,7 +30,11 @@ class BundleError(PenjingError):
 
 
 class EngineError(PenjingError):
-    """An engine is not installed or refuses a file."""
+    """An engine is missing or refuses a file."""
+
+
+class EngineMissingError(EngineError):
+    """An engine is not installed."""
 
 
 class OutputError(PenjingError):

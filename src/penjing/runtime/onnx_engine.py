@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .engine import Arrays, TensorSpec, one_line, select_inputs
-from .errors import EngineError
+from .errors import EngineError, EngineMissingError
 
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
 _ERRORS_ONLY = 3
@@ -21,13 +21,15 @@ _ERRORS_ONLY = 3
 def import_onnxruntime() -> Any:
     """The `onnxruntime` module, with its telemetry off. The one place that imports it.
 
-    Raises EngineError when it is not installed.
+    Raises EngineMissingError when it is not installed.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when the library loads: later is too late
     try:
         import onnxruntime
     except ImportError as error:
-        raise EngineError(f"the engine onnx is not installed ({one_line(error)}): pip install onnxruntime") from None
+        raise EngineMissingError(
+            f"the engine onnx is not installed ({one_line(error)}): pip install onnxruntime"
+        ) from None
     return onnxruntime
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .engine import Arrays, TensorSpec, one_line, select_inputs
-from .errors import EngineError
+from .errors import EngineError, EngineMissingError
 
 SIGNATURE_PREFIX = "serving_"
 
@@ -81,8 +81,8 @@ def _import_litert() -> tuple[Any, str]:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise EngineError(
-            f"the engine tflite is not installed ({one_line(error)}): pip install penjing[tflite]"
+        raise EngineMissingError(
+            f"the engine tflite is not installed ({one_line(error)}): pip install 'penjing[tflite]'"
         ) from None
     return Interpreter, importlib.metadata.version("ai-edge-litert")
 

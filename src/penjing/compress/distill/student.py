@@ -18,7 +18,7 @@ from ..models.from_teacher import start_from_teacher
 from ..models.mobilebert import MobileBertClassifier, MobileBertConfig, save_student
 from ..teacher import accuracy
 from ..tokens import Batch, TokenizedTexts, shuffled_batches
-from ..training import Evaluation, StepLoss, TrainingPlan, train
+from ..training import Evaluation, StepLoss, TrainingPlan, device_of, train
 from .losses import attention_loss, feature_map_loss, logits_loss
 from .teacher_cache import TeacherOutputs
 
@@ -129,7 +129,7 @@ def distil_student(
         start = validate(student, lessons)
     transfer = _phase(student, lessons, settings, _transfer_loss(lessons, settings, project), seed, checkpoints, True)
     task = _phase(student, lessons, settings, _task_loss(lessons, settings), seed, checkpoints, False)
-    save_student(student, folder)
+    save_student(student.cpu(), folder)
     return Curves(start, tuple(transfer), tuple(task))
 
 
@@ -141,11 +141,13 @@ def start_batches(texts: TokenizedTexts, seed: int) -> list[Batch]:
 
 def validate(student: MobileBertClassifier, lessons: Lessons) -> float:
     """Accuracy on the validation text."""
-    return accuracy(
-        lambda b: student(b.input_ids, b.attention_mask, b.token_type_ids),
-        lessons.validation,
-        lessons.validation_labels,
-    )
+
+    def logits_of(batch: Batch) -> Tensor:
+        own = batch.to(device_of(student))
+        logits: Tensor = student(own.input_ids, own.attention_mask, own.token_type_ids)
+        return logits
+
+    return accuracy(logits_of, lessons.validation, lessons.validation_labels)
 
 
 def _phase(
@@ -176,10 +178,10 @@ def _transfer_loss(lessons: Lessons, settings: DistillSettings, project: Tensor)
     same_size = project.shape[0] == project.shape[1]
 
     def step_loss(model: nn.Module, indices: list[int]) -> Tensor:
-        batch = lessons.texts.batch(indices)
-        lesson = lessons.outputs.lesson(indices)
+        device = device_of(model)
+        batch, lesson = lessons.texts.batch(indices).to(device), lessons.outputs.lesson(indices).to(device)
         logits, layers = model(batch.input_ids, batch.attention_mask, batch.token_type_ids, with_layers=True)
-        targets = lesson.hidden if same_size else tuple(h @ project for h in lesson.hidden)
+        targets = lesson.hidden if same_size else tuple(h @ project.to(device) for h in lesson.hidden)
         mask = batch.attention_mask
         loss = settings.logits_weight * logits_loss(logits.float(), lesson.logits, settings.temperature)
         for own, target in zip(layers.hidden[1:], targets, strict=False):
@@ -196,13 +198,14 @@ def _task_loss(lessons: Lessons, settings: DistillSettings) -> StepLoss:
     labels = torch.tensor(lessons.labels)
 
     def step_loss(model: nn.Module, indices: list[int]) -> Tensor:
-        lesson = lessons.outputs.lesson(indices, with_layers=False)
-        batch = lessons.texts.batch(indices)
+        device = device_of(model)
+        lesson = lessons.outputs.lesson(indices, with_layers=False).to(device)
+        batch = lessons.texts.batch(indices).to(device)
         logits = model(batch.input_ids, batch.attention_mask, batch.token_type_ids).float()
         loss = settings.logits_weight * logits_loss(logits, lesson.logits, settings.temperature)
         labelled = [row for row, i in enumerate(indices) if i < len(labels)]
         if settings.label_weight and labelled:
-            gold = labels[[indices[row] for row in labelled]]
+            gold = labels[[indices[row] for row in labelled]].to(device)
             share = len(labelled) / len(indices)
             loss = loss + settings.label_weight * share * F.cross_entropy(logits[labelled], gold)
         return loss

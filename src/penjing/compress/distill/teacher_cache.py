@@ -1,8 +1,8 @@
 """What the teacher outputs for a data set: computed once, kept on disk, read through memory maps.
 
-Bytes: 4 x labels a text for the logits; 2 x layers x hidden a token for the states; 2 x layers x heads x tokens^2 a text
-for the attention weights. Six layers of 384 and 12 heads cost 4.6 kB a token and, for a text of 20 tokens, 58 kB of
-attention. States and weights are kept only where a loss asks for them. Left out: compression.
+Bytes: 4 x labels a text for the logits; 2 x layers x hidden a token for the states; 2 x layers x heads x tokens^2 a
+text for the attention weights. Six layers of 384 and 12 heads cost 4.6 kB a token and, for a text of 20 tokens, 58 kB
+of attention. States and weights are kept only where a loss asks for them. Left out: compression.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ class Lesson:
     logits: Tensor
     hidden: tuple[Tensor, ...]
     attention: tuple[Tensor, ...]
+
+    def to(self, device: torch.device) -> Lesson:
+        """The same lesson on a device."""
+        hidden, attention = (tuple(t.to(device) for t in tensors) for tensors in (self.hidden, self.attention))
+        return Lesson(self.logits.to(device), hidden, attention)
 
 
 @dataclass(frozen=True)

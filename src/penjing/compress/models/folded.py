@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -40,8 +41,9 @@ class Stream:
         weight, bias = linear
         return weight / self.scale[:, None], bias / self.scale
 
-    def normed(self, norm: NoNorm) -> Stream:
+    def normed(self, layer: nn.Module) -> Stream:
         """The stream after a NoNorm: only its bookkeeping changes."""
+        norm = cast(NoNorm, layer)
         return Stream(norm.weight * self.scale, norm.weight * self.shift + norm.bias)
 
 
@@ -77,15 +79,15 @@ class FoldedLayer(nn.Module):
         self.widths = [inner[0].shape[0], query[0].shape[0], key[0].shape[0], value[0].shape[0]]
         column = torch.zeros(self.heads, self.head_size + 1)
         column[:, -1] = MASK_SCORE
+        self.mask_column: Tensor
         self.register_buffer("mask_column", column.flatten(), persistent=False)
 
         inside = Stream(torch.ones_like(inner[1]), torch.zeros_like(inner[1]))
         self.attention_output = _linear(inside.write(_affine(layer.attention.output.dense)))
         inside = inside.normed(layer.attention.output.LayerNorm)
-        stacked = [(f.intermediate, f.output) for f in layer.ffn] + [(layer.intermediate, layer.output)]
         self.activation = layer.intermediate.activation
         self.up, self.down = nn.ModuleList(), nn.ModuleList()
-        for up, down in stacked:
+        for up, down in layer.stacked():
             self.up.append(_linear(inside.read(_affine(up.dense))))
             self.down.append(_linear(inside.write(_affine(down.dense))))
             inside = inside.normed(down.LayerNorm)
@@ -99,35 +101,37 @@ class FoldedLayer(nn.Module):
         h = inner + self.attention_output(context.transpose(1, 2).flatten(2))
         for up, down in zip(self.up, self.down, strict=True):
             h = h + down(self.activation(up(h)))
-        return (x[:, :1] if self.only_first else x) + self.output(h)
+        y: Tensor = (x[:, :1] if self.only_first else x) + self.output(h)
+        return y
 
     def _project(self, x: Tensor) -> tuple[Tensor, ...]:
         if self.from_first is None:
-            return self.from_all(x).split(self.widths, dim=2)
+            together: tuple[Tensor, ...] = self.from_all(x).split(self.widths, dim=2)
+            return together
         return (
             *self.from_first(x[:, :1]).split(self.widths[:2], dim=2),
             *self.from_all(x).split(self.widths[2:], dim=2),
         )
 
     def _split(self, x: Tensor, size: int) -> Tensor:
-        return x.unflatten(2, (self.heads, size)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, size).transpose(1, 2)
 
 
 class FoldedStudent(nn.Module):
-    """Ids, mask, types [batch, sequence] -> logits [batch, labels], equal to the MobileBertClassifier it is made from."""
+    """Ids, mask, types [batch, sequence] -> logits [batch, labels], equal to those of the model it is made from."""
 
     def __init__(self, model: MobileBertClassifier, max_length: int | None = None) -> None:
         super().__init__()
         embeddings = model.mobilebert.embeddings
-        norm = embeddings.LayerNorm
-        self.words = nn.Embedding.from_pretrained(embeddings.word_embeddings.weight.detach().clone())
+        norm = cast(NoNorm, embeddings.LayerNorm)
+        self.words = _table(embeddings.word_embeddings.weight)
         weight, bias = _affine(embeddings.embedding_transformation)
         self.transformation = _linear((weight * norm.weight[:, None], bias * norm.weight + norm.bias))
         positions = embeddings.position_embeddings.weight[:max_length] * norm.weight
         self.positions = nn.Parameter(positions.detach().clone())
-        self.types = nn.Embedding.from_pretrained((embeddings.token_type_embeddings.weight * norm.weight).detach())
+        self.types = _table(embeddings.token_type_embeddings.weight * norm.weight)
         stream = Stream(torch.ones_like(norm.weight), torch.zeros_like(norm.weight))
-        layers = list(model.mobilebert.encoder.layer)
+        layers = model.mobilebert.encoder.layers()
         self.layers = nn.ModuleList()
         for layer in layers:
             self.layers.append(FoldedLayer(layer, stream, only_first=layer is layers[-1]))
@@ -154,8 +158,8 @@ def _affine(linear: nn.Linear) -> Affine:
 
 def _fold_norm(layer: NormedLinear) -> Affine:
     weight, bias = _affine(layer.dense)
-    gamma, beta = layer.LayerNorm.weight, layer.LayerNorm.bias
-    return weight * gamma[:, None], bias * gamma + beta
+    norm = cast(NoNorm, layer.LayerNorm)
+    return weight * norm.weight[:, None], bias * norm.weight + norm.bias
 
 
 def _compose(outer: Affine, inner: Affine) -> Affine:
@@ -172,11 +176,17 @@ def _stack(*parts: Affine) -> Affine:
 
 def _with_mask_column(linear: Affine, heads: int, bias: float) -> Affine:
     """Adds one output to each head: weight 0 and the given bias."""
-    weight = linear[0].unflatten(0, (heads, -1))
-    offset = linear[1].unflatten(0, (heads, -1))
+    weight = linear[0].reshape(heads, -1, linear[0].shape[1])
+    offset = linear[1].reshape(heads, -1)
     weight = torch.cat([weight, torch.zeros_like(weight[:, :1])], dim=1)
     offset = torch.cat([offset, torch.full_like(offset[:, :1], bias)], dim=1)
     return weight.flatten(0, 1), offset.flatten()
+
+
+def _table(rows: Tensor) -> nn.Embedding:
+    table = nn.Embedding(*rows.shape)
+    table.weight.data.copy_(rows)
+    return table
 
 
 def _linear(affine: Affine) -> nn.Linear:

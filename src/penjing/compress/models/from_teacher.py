@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..tokens import Batch
-from .mobilebert import Layer, MobileBertClassifier, mask_to_scores
+from .mobilebert import Layer, MobileBertClassifier, NoNorm, mask_to_scores
 
 RIDGE = 1e-3
 """Ridge of the regressions, relative to the mean variance of their inputs."""
@@ -45,12 +45,12 @@ def start_from_teacher(student: MobileBertClassifier, teacher: nn.Module, batche
 
     Returns the projection from the teacher's hidden size to the student's, [teacher hidden, student hidden].
     """
-    base: Any = teacher.base_model  # type: ignore[attr-defined]
+    base: Any = teacher.base_model
     frequencies = _frequencies(batches, base.embeddings.word_embeddings.num_embeddings)
     trace = trace_teacher(teacher, batches)
     project = basis(trace.hidden[-1], student.config.hidden_size)
     states = _start_embeddings(student, base, batches, trace.hidden[0] @ project, frequencies)
-    layers: Any = student.mobilebert.encoder.layer
+    layers = student.mobilebert.encoder.layers()
     targets = layer_map(len(layers), len(trace.middle))
     for layer, index in tqdm(list(zip(layers, targets, strict=True)), desc="start from teacher", disable=None):
         start = _LayerStart(layer, base.encoder.layer[index], project, batches, states)
@@ -65,7 +65,7 @@ def start_from_teacher(student: MobileBertClassifier, teacher: nn.Module, batche
 @torch.no_grad()
 def trace_teacher(teacher: nn.Module, batches: Sequence[Batch]) -> TeacherTrace:
     """Runs the teacher and keeps its hidden states, the states between attention and feed-forward, and its logits."""
-    base: Any = teacher.base_model  # type: ignore[attr-defined]
+    base: Any = teacher.base_model
     caught: list[Tensor] = []
     hooks = [
         layer.attention.register_forward_hook(lambda _m, _i, output: caught.append(output[0]))
@@ -95,7 +95,8 @@ def basis(states: Tensor, size: int) -> Tensor:
     if states.shape[1] == size:
         return torch.eye(size)
     centred = states - states.mean(0)
-    return torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)[:, :size]
+    directions: Tensor = torch.linalg.eigh(centred.T @ centred).eigenvectors.flip(1)
+    return directions[:, :size]
 
 
 def regress(inputs: Tensor, targets: Tensor, ridge: float = RIDGE) -> tuple[Tensor, Tensor]:
@@ -156,8 +157,8 @@ class _LayerStart:
     def _heads(self, linear: nn.Linear, count: int) -> list[tuple[Tensor, Tensor]]:
         """Weight in the student's basis and bias of the teacher head that each student head starts from."""
         own = self.teacher.attention.self.num_attention_heads
-        weights = (linear.weight @ self.project).unflatten(0, (own, -1))
-        biases = linear.bias.unflatten(0, (own, -1))
+        weights = (linear.weight @ self.project).reshape(own, -1, self.project.shape[1])
+        biases = linear.bias.reshape(own, -1)
         return [(weights[i * own // count], biases[i * own // count]) for i in range(count)]
 
     def _scores(self) -> None:
@@ -185,7 +186,8 @@ class _LayerStart:
         """Values: the directions of each head's output that carry most on this data."""
         attention, source = self.layer.attention.self, self.teacher.attention
         size = attention.head_size
-        out = source.output.dense.weight.unflatten(1, (source.self.num_attention_heads, -1))
+        out = source.output.dense.weight
+        out = out.reshape(out.shape[0], source.self.num_attention_heads, -1)
         for head, (weight, _) in enumerate(self._heads(source.self.value, attention.heads)):
             teacher_head = head * source.self.num_attention_heads // attention.heads
             effect = self.project.T @ out[:, teacher_head] @ weight @ self.white.from_white
@@ -202,7 +204,8 @@ class _LayerStart:
         needs, _ = regress((middle - white.mean) @ white.to_white, target)
         both = torch.cat([reads / reads.norm(), needs / needs.norm()])
         rows = self.layer.bottleneck.input.dense.out_features
-        return torch.linalg.svd(both, full_matrices=False).Vh[:rows] @ white.to_white
+        directions: Tensor = torch.linalg.svd(both, full_matrices=False).Vh
+        return directions[:rows] @ white.to_white
 
     def _ways_in(self, middle: Tensor, to_inner: Tensor) -> Tensor:
         """The residual bottleneck and the attention output together; returns the inner state [tokens, inner]."""
@@ -223,13 +226,13 @@ class _LayerStart:
         return self._real(contexts)
 
     def _feed_forwards(self, middle: Tensor, to_inner: Tensor, h: Tensor) -> Tensor:
-        """Deals the teacher's neurons, strongest first, to the stacked feed-forwards and fits each on the real state."""
+        """Deals the teacher's neurons, strongest first, to the feed-forwards and fits each on the real state."""
         full_middle = middle @ self.project.T if self.project.shape[0] != self.project.shape[1] else middle
         before = self.teacher.intermediate.dense(full_middle)
         after = self.teacher.intermediate.intermediate_act_fn(before)
         down = to_inner @ self.project.T @ self.teacher.output.dense.weight
         order = (after.pow(2).mean(0).sqrt() * down.norm(dim=0)).argsort(descending=True)
-        stacked = [(f.intermediate, f.output) for f in self.layer.ffn] + [(self.layer.intermediate, self.layer.output)]
+        stacked = self.layer.stacked()
         for position, (up, out) in enumerate(stacked):
             width = up.dense.out_features
             chosen = order[position :: len(stacked)][:width]
@@ -251,7 +254,7 @@ class _LayerStart:
         x_rest = self.x - h @ from_x.T - x_bias
         y_rest = target - h @ from_y.T - y_bias
         gamma = ((x_rest * y_rest).sum(0) / x_rest.pow(2).sum(0).clamp_min(1e-6)).clamp(0.3, 1.5)
-        if not hasattr(way_out.LayerNorm, "eps"):
+        if isinstance(way_out.LayerNorm, NoNorm):
             way_out.LayerNorm.weight.copy_(gamma)
         else:
             gamma = torch.ones_like(gamma)

