@@ -1,11 +1,8 @@
-"""The training loop: it learns, it resumes to the same weights, it stops at NaN, and it runs in two processes."""
+"""The training loop: it learns, it resumes to the same weights, and it stops at NaN."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -115,46 +112,3 @@ def test_batches_hold_texts_of_about_equal_length() -> None:
     lengths = np.random.default_rng(0).integers(3, 60, 1000)
     padded = sum(len(b) * max(lengths[b]) for b in shuffled_batches(lengths, 16, "1"))
     assert padded < 1.1 * lengths.sum()
-
-
-TWO_PROCESSES = """
-import sys, json, numpy as np, torch
-from pathlib import Path
-from accelerate import PartialState
-from torch import nn
-from penjing.compress.training import TrainingPlan, train
-
-torch.set_num_threads(1)
-torch.manual_seed(0)
-x = torch.randn(60, 4)
-y = x @ torch.tensor([[1.0], [-2.0], [0.5], [0.0]])
-model = nn.Linear(4, 1)
-plan = TrainingPlan(2, 7, 0.05, 0.1, 1, 3)
-folder = Path(sys.argv[1])
-PartialState(cpu=True)
-loss = lambda module, indices: (module(x[indices]).float() - y[indices]).square().mean()
-train(model, np.full(60, 5), loss, lambda: -float((model(x).float() - y).square().mean()) + 100, plan, folder, "t")
-if PartialState().is_main_process:
-    (folder / "w.json").write_text(json.dumps([PartialState().num_processes, *model.weight[0].tolist()]))
-"""
-
-
-def launch(folder: Path, processes: int) -> list[float]:
-    folder.mkdir()
-    script = folder / "train.py"
-    script.write_text(TWO_PROCESSES)
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_machines", "1", "--dynamo_backend", "no"]
-    # On CPUs, `--cpu` starts one process unless MPI is installed; `--multi_gpu` with no GPU starts gloo processes.
-    command += ["--num_processes", str(processes), "--mixed_precision", "no", "--main_process_port", "0"]
-    command += ["--multi_gpu" if processes > 1 else "--cpu", str(script), str(folder)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    values: list[float] = json.loads((folder / "w.json").read_text())
-    return values
-
-
-def test_two_processes_reach_the_weights_of_one(tmp_path: Path) -> None:
-    one, two = launch(tmp_path / "one", 1), launch(tmp_path / "two", 2)
-    assert (one[0], two[0]) == (1, 2)
-    assert max(abs(a - b) for a, b in zip(one[1:], two[1:], strict=True)) < 0.02

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-import re
+import sys
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -21,6 +23,11 @@ def torch_logits(model, inputs):
     with torch.no_grad():
         output = model(**{name: torch.from_numpy(array) for name, array in inputs.items()})
     return np.asarray(getattr(output, "logits", output))
+
+
+def places():
+    """Paths of this machine, and what a stack trace would hold."""
+    return [str(p).encode() for p in (Path.cwd(), Path.home(), sys.prefix, tempfile.gettempdir())] + [b'.py"', b".py:"]
 
 
 def inputs_of(ids):
@@ -95,7 +102,7 @@ def test_two_exports_are_the_same_file_and_hold_no_path(exported, tmp_path):
         else:
             quantize_onnx(tmp_path / "model.onnx", tmp_path / name)
         assert (tmp_path / name).read_bytes() == first
-        assert not re.search(rb"\.py\b|/home|/root|/tmp|/work|site-packages|[Ff]ile \"", first)
+        assert not [place for place in places() if place in first]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.int8.onnx", "model.onnx"]
 
 

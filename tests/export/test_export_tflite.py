@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-import re
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,11 @@ from penjing.export.to_tflite import export_tflite
 from penjing.export.verify import prove
 
 LENGTHS = (8, 16, 24)
+
+
+def places():
+    """Paths of this machine, and what a stack trace would hold."""
+    return [str(p).encode() for p in (Path.cwd(), Path.home(), sys.prefix, tempfile.gettempdir())] + [b'.py"', b".py:"]
 
 
 def row_of(length, seed=0):
@@ -128,5 +135,5 @@ def test_two_exports_are_the_same_file_and_hold_no_path(exported_tflite, one_sig
     for file in ("model.tflite", "model.int8.tflite"):
         content = (tmp_path / file).read_bytes()
         assert content == (one_signature / file).read_bytes()
-        assert not re.search(rb"\.py\b|/home/|/root/|/tmp/|/work/|site-packages", content)
+        assert not [place for place in places() if place in content]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.int8.tflite", "model.tflite"]

@@ -80,10 +80,10 @@ def test_the_report_stands_beside_the_bundle(finished: tuple[dict[str, Any], Pat
 
 def test_a_second_run_computes_nothing_again(finished: tuple[dict[str, Any], Path]) -> None:
     raw, out = finished
-    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir() if path.is_dir() and "-" in path.name}
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*-????????????")}
     run_recipe(check_recipe(raw, "test"), out)
-    after = {path.name: path.stat().st_mtime_ns for path in out.iterdir() if path.is_dir() and "-" in path.name}
-    assert before == after
+    assert len(before) == 9
+    assert before == {path.name: path.stat().st_mtime_ns for path in out.glob("*-????????????")}
 
 
 def test_a_run_killed_again_and_again_ends_with_the_same_files(finished: tuple[dict[str, Any], Path]) -> None:
@@ -112,3 +112,43 @@ def test_a_file_beyond_its_limit_fails_the_run_and_the_report_says_where(
         run_recipe(check_recipe(strict, "test"), out)
     text = (out / "report.md").read_text(encoding="utf-8")
     assert "logit_difference" in text
+
+
+FIT = """
+import sys
+from pathlib import Path
+from penjing.pipeline.fit import ask_teacher, read_corpora, read_data, train_student, train_teacher
+from penjing.pipeline.recipe import load_recipe
+from penjing.pipeline.workspace import Workspace
+from accelerate import PartialState
+recipe, space = load_recipe(sys.argv[1]), Workspace(Path(sys.argv[2]))
+with space.locked():
+    data, corpus = read_data(recipe, space), read_corpora(recipe, space)
+    teacher = train_teacher(recipe, space, data)
+    outputs = ask_teacher(recipe, space, data, corpus, teacher)
+    train_student(recipe, space, data, corpus, teacher, outputs)
+print("processes", PartialState().num_processes)
+"""
+
+
+def test_two_processes_learn_what_one_learns(finished: tuple[dict[str, Any], Path]) -> None:
+    """`accelerate launch` over the recipe; dropout is off in the tiny teacher, so only rounding differs."""
+    raw, out = finished
+    recipe, script, both = out.parent / "two.yaml", out.parent / "fit.py", out.parent / "both"
+    recipe.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    script.write_text(FIT, encoding="utf-8")
+    # On CPUs `--cpu` starts one process unless MPI is installed; `--multi_gpu` without a GPU starts them over gloo.
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(
+        [*command, str(script), str(recipe), str(both)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("processes 2") == 2
+    for stage, phase in (("teacher", None), ("student", "transfer"), ("student", "task")):
+        curves = [json.loads(next(o.glob(f"{stage}-*/history.json")).read_text()) for o in (out, both)]
+        points = [curve if phase is None else curve[phase] for curve in curves]
+        assert [p["step"] for p in points[0]] == [p["step"] for p in points[1]]
+        assert abs(points[0][-1]["metric"] - points[1][-1]["metric"]) < 0.06
+        assert abs(points[0][-1]["loss"] - points[1][-1]["loss"]) < 0.1

@@ -35,8 +35,7 @@ def block_names(model: nn.Module) -> tuple[str, ...]:
     return tuple(
         name
         for name, module in modules.items()
-        if not _numbered(name.rpartition(".")[0])
-        and (_numbered(name) or not any(True for _ in module.children()))
+        if not _numbered(name.rpartition(".")[0]) and (_numbered(name) or not any(True for _ in module.children()))
     )
 
 

@@ -26,7 +26,7 @@ from .model_card import model_card
 from .proof import Proof
 from .recipe import Recipe, recipe_to_yaml
 from .text_files import read_json, read_split
-from .workspace import Workspace, is_first_process
+from .workspace import Workspace, is_first_process, wait_for_all_processes
 
 GOLDEN_TEXTS = 32
 NASTY_TEXTS = ("Ünïcödé — déjà vu…", "👍🏽 great!!! 🎉", "電影很好看", "a\u0301 b\u200dc", "x" * 150, "the " * 400)
@@ -102,8 +102,16 @@ def ship_bundles(
 ) -> Shipped:  # fmt: skip
     """Packs `bundle` (the student) and `teacher-bundle` in the output folder; they are replaced whole."""
     shipped = Shipped(space.root / "bundle", space.root / "teacher-bundle")
-    if not is_first_process():
-        return shipped
+    if is_first_process():
+        _pack(recipe, shipped, data, teacher, student, files, teacher_files, proof)
+    wait_for_all_processes()
+    return shipped
+
+
+def _pack(
+    recipe: Recipe, shipped: Shipped, data: Path, teacher: Path, student: Path,
+    files: Path, teacher_files: Path, proof: Proof,
+) -> None:  # fmt: skip
     texts = [*read_split(data / "validation.jsonl").texts[:GOLDEN_TEXTS], *NASTY_TEXTS]
     model = load_student(student)
     quality = [file.quality for file in proof.student]
@@ -127,7 +135,6 @@ def ship_bundles(
             goldens=[golden for golden in goldens if _margin(golden) >= SMALLEST_MARGIN],
             provenance=provenance(recipe), readme=readme,
         )  # fmt: skip
-    return shipped
 
 
 def provenance(recipe: Recipe) -> dict[str, Any]:

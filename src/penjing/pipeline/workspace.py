@@ -116,6 +116,11 @@ def _digest(file: Any) -> str:
     return digest.hexdigest()
 
 
+def wait_for_all_processes() -> None:
+    """Until the other processes of `accelerate launch` are here too."""
+    PartialState().wait_for_everyone()
+
+
 def is_first_process() -> bool:
     """True in the one process that writes, under `accelerate launch` and without it."""
     return bool(PartialState().is_main_process)
