@@ -111,7 +111,9 @@ def test_a_file_beyond_its_limit_fails_the_run_and_the_report_says_where(
     with pytest.raises(ExportError, match=r"model\.int8\.onnx: .*logit"):
         run_recipe(check_recipe(strict, "test"), out)
     text = (out / "report.md").read_text(encoding="utf-8")
-    assert "logit_difference" in text
+    assert "**Failed:**" in text
+    assert "model.int8.onnx: logit difference" in text
+    assert "relative error" in text
 
 
 FIT = """

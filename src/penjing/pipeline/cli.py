@@ -19,7 +19,7 @@ from .. import __version__
 from ..runtime.errors import PenjingError, RecipeError
 from .bundle_commands import bench, inspect, predict, verify
 from .extras import extra_of_module, install_line, require
-from .terminal import note, print_facts, print_table
+from .terminal import note, print_facts, print_table, quiet_libraries
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -61,6 +61,7 @@ def run(
       penjing run my_recipe.yaml --set student.layers=4 --out runs/small
     """
     require("compress", "export", "benchmarks")
+    quiet_libraries()
     from .recipe import load_recipe
     from .run import run_recipe
 

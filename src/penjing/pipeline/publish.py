@@ -83,6 +83,9 @@ def _quality(name: str, made: Sequence[Made]) -> Claims:
         yield _claim(f"{name}.teacher.{split}", teacher.value, "accuracy", span, teacher.n, ">=", targets[0])
         mean, interval = float(np.mean(values)), _t_interval(values)
         yield _claim(f"{name}.student.{split}", mean, "accuracy", interval, teacher.n, ">=", targets[1])
+    starts = [float(read_json(m.student / "history.json")["start"]) for m in made]
+    n = made[0].proof.agreement_n
+    yield _claim(f"{name}.student.start", float(np.mean(starts)), "accuracy", _t_interval(starts), n, ">=", None)
     files = [p for m in made for p in m.proof.student if p.split == "validation"]
     drop = max(_drop(m.proof, kind) for m in made for kind in ("onnx", "tflite"))
     yield _claim(f"{name}.int8.drop", max(0.0, drop), "share", None, files[0].n, "<=", "0.005")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -32,3 +34,9 @@ def note(message: str) -> None:
 def _printable(cell: str) -> str:
     # Users' text may hold tabs, newlines and escape codes; each would break the table or the terminal.
     return "".join(letter if letter.isprintable() else " " for letter in cell)
+
+
+def quiet_libraries() -> None:
+    """Before torch and the converters are imported: keeps their notes to developers off the user's terminal."""
+    logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
