@@ -122,14 +122,14 @@ from pathlib import Path
 from penjing.pipeline.fit import ask_teacher, read_corpora, read_data, train_student, train_teacher
 from penjing.pipeline.recipe import load_recipe
 from penjing.pipeline.workspace import Workspace
-from accelerate import PartialState
+from penjing.compress.training import process_state
 recipe, space = load_recipe(sys.argv[1]), Workspace(Path(sys.argv[2]))
 with space.locked():
     data, corpus = read_data(recipe, space), read_corpora(recipe, space)
     teacher = train_teacher(recipe, space, data)
     outputs = ask_teacher(recipe, space, data, corpus, teacher)
     train_student(recipe, space, data, corpus, teacher, outputs)
-print("processes", PartialState().num_processes)
+print(f"processes {process_state().num_processes}\\n", end="", flush=True)
 """
 
 
@@ -142,7 +142,7 @@ def test_two_processes_learn_what_one_learns(finished: tuple[dict[str, Any], Pat
     # On CPUs `--cpu` starts one process unless MPI is installed; `--multi_gpu` without a GPU starts them over gloo.
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [*command, str(script), str(recipe), str(both)], env=environment, capture_output=True, text=True, check=False
     )

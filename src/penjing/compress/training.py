@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -88,7 +88,9 @@ class _Run:
         plan: TrainingPlan,
         folder: Path,
     ) -> None:
-        self.accelerator = Accelerator(mixed_precision="bf16" if has_fast_bf16() else "no")
+        process_state()
+        precision = "bf16" if has_fast_bf16() else "no"
+        self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
         self.plan, self.lengths, self.folder = plan, lengths, folder
         self.step_loss, self.evaluate = step_loss, evaluate
         self.model = model.to(self.accelerator.device)
@@ -222,6 +224,11 @@ class _Run:
 
     def _bar_off(self) -> bool | None:
         return None if self.accelerator.is_main_process else True
+
+
+def process_state() -> PartialState:
+    """This process among those of `accelerate launch`; told nothing, CPU processes would each think they are alone."""
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
 from filelock import FileLock, Timeout
 
 from .. import __version__
+from ..compress.training import process_state
 from ..runtime.errors import OutputError
 
 CHECKPOINTS = "checkpoints"
@@ -53,7 +53,7 @@ class Workspace:
         folder, unfinished = self.root / f"{name}-{digest}", self.root / f".{name}-{digest}.part"
         if folder.is_dir():
             return folder
-        state = PartialState()
+        state = process_state()
         with _readable_output_errors(self.root):
             if state.is_main_process:
                 (unfinished / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ class Workspace:
             self.root.mkdir(parents=True, exist_ok=True)
             if not os.access(self.root, os.W_OK):
                 raise OutputError(f"{self.root} cannot be written: choose another folder with --out")
-            if not PartialState().is_main_process:
+            if not process_state().is_main_process:
                 yield
                 return
             lock = FileLock(self.root / ".lock")
@@ -118,9 +118,9 @@ def _digest(file: Any) -> str:
 
 def wait_for_all_processes() -> None:
     """Until the other processes of `accelerate launch` are here too."""
-    PartialState().wait_for_everyone()
+    process_state().wait_for_everyone()
 
 
 def is_first_process() -> bool:
     """True in the one process that writes, under `accelerate launch` and without it."""
-    return bool(PartialState().is_main_process)
+    return bool(process_state().is_main_process)
