@@ -23,8 +23,14 @@ def modules_after(code: str) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
-def test_importing_the_runtime_loads_numpy_and_no_engine() -> None:
+def test_importing_the_runtime_loads_neither_numpy_nor_an_engine() -> None:
     loaded = modules_after("import penjing.runtime")
+    assert "penjing" in loaded
+    assert not loaded & (HEAVY | ENGINES | {"tokenizers", "numpy"})
+
+
+def test_naming_load_brings_numpy_and_still_no_engine() -> None:
+    loaded = modules_after("from penjing.runtime import load")
     assert "numpy" in loaded
     assert not loaded & (HEAVY | ENGINES | {"tokenizers"})
 
