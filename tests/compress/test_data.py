@@ -14,7 +14,7 @@ import pytest
 
 from penjing.compress.data import Dataset, load_data, read_corpus
 from penjing.compress.tables import read_table
-from penjing.pipeline.recipe import Corpus, Data
+from penjing.pipeline.sections import Corpus, Data
 from penjing.runtime.errors import DataError
 
 LABELS = ("bad", "good")

@@ -11,13 +11,17 @@ import pytest
 import torch
 from tiny import make_sentences
 
-from penjing.compress.distill.student import Lessons, distil_student, start_batches, student_config, validate
+from penjing.compress.distill.alignment import Alignment, read_alignment
+from penjing.compress.distill.phases import Lessons, learn, validate
+from penjing.compress.distill.student import copy_teacher, distil_student, start_batches, student_config
 from penjing.compress.distill.teacher_cache import TeacherOutputs, read_teacher_outputs, write_teacher_outputs
-from penjing.compress.models.from_teacher import basis, layer_map, regress, start_from_teacher, whiten
-from penjing.compress.models.mobilebert import MobileBertClassifier, load_student
+from penjing.compress.models.checkpoint import load_student
+from penjing.compress.models.closed_form import basis, layer_map, regress, whiten
+from penjing.compress.models.from_teacher import start_from_teacher
+from penjing.compress.models.mobilebert import MobileBertClassifier
 from penjing.compress.teacher import fine_tune_teacher, load_encoder, load_teacher
 from penjing.compress.tokens import TokenizedTexts, tokenize
-from penjing.pipeline.recipe import Distill, Student, Teacher
+from penjing.pipeline.sections import Distill, Student, Teacher
 from penjing.runtime.errors import TrainingError
 
 SHAPE = Student(
@@ -51,7 +55,8 @@ def school(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Scho
     write_teacher_outputs(teacher, tokens, folder / "outputs", layers=(0, 1), hidden=True, attention=True)
     outputs = read_teacher_outputs(folder / "outputs", tokens)
     validation = tokenize(held_out, folder / "teacher", 24)
-    lessons = Lessons(tokens, outputs, tuple(labels), validation, tuple(held_out_labels))
+    aligned = np.ones(len(texts), bool)
+    lessons = Lessons(tokens, outputs, tuple(labels), validation, tuple(held_out_labels), aligned)
     return School(teacher, lessons, curve)
 
 
@@ -71,16 +76,25 @@ def test_the_teacher_learns_and_its_best_epoch_is_kept(school: School) -> None:
 
 def test_cached_outputs_equal_the_teachers_own(school: School) -> None:
     texts, outputs = outputs_of(school)
-    batch, lesson = texts.batch([5, 9, 200]), outputs.lesson([5, 9, 200])
+    batch = texts.batch([5, 9, 200])
+    lesson = outputs.lesson([5, 9, 200], batch.input_ids.shape[1], school.lessons.aligned)
     with torch.no_grad():
-        out = school.teacher(
-            batch.input_ids, batch.attention_mask, output_hidden_states=True, output_attentions=True
-        )
+        out = school.teacher(batch.input_ids, batch.attention_mask, output_hidden_states=True, output_attentions=True)
     real = batch.attention_mask.bool()
     assert (out.logits - lesson.logits).abs().max() < 0.1  # bf16 where the CPU has it
     assert (out.hidden_states[2] - lesson.hidden[1])[real].abs().max() < 0.1
     pairs = real[:, None, :, None] & real[:, None, None, :]
     assert ((out.attentions[0] - lesson.attention[0]) * pairs).abs().max() < 0.02
+
+
+def test_a_text_with_other_tokens_than_the_teachers_teaches_its_logits_alone(school: School) -> None:
+    outputs, aligned = school.lessons.outputs, school.lessons.aligned.copy()
+    aligned[9] = False
+    lesson = outputs.lesson([5, 9], 30, aligned)  # longer than the teacher's own tokens, as with a cut vocabulary
+    assert lesson.hidden[0].shape == (2, 30, 32)
+    assert lesson.hidden[0][0].abs().max() > 0
+    assert lesson.hidden[0][1].abs().max() == lesson.attention[0][1].abs().max() == 0
+    assert torch.equal(lesson.logits, torch.from_numpy(outputs.logits[[5, 9]]))
 
 
 def test_the_cache_takes_the_bytes_that_the_docs_say(school: School) -> None:
@@ -139,6 +153,30 @@ def test_distilling_twice_gives_the_same_weights(school: School, tmp_path: Path)
     assert a.read_bytes() == b.read_bytes()
 
 
+def test_a_copied_teacher_decides_like_it_and_has_nothing_to_learn_from_it(school: School, tmp_path: Path) -> None:
+    curves = copy_teacher(school.teacher, school.lessons, tmp_path)
+    best = max(point.metric for point in school.curve)
+    assert abs(curves.start - best) < 0.03  # the curve was taken in bf16 where the CPU has it
+    alignment = read_alignment(tmp_path)
+    assert (alignment.hidden, alignment.attention, alignment.heads) == ((0, 1), (0, 1), (None, None))
+    student = load_student(tmp_path)
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    still = SETTINGS.model_copy(update={"transfer_epochs": 1, "epochs": 0, "transfer_learning_rate": 1e-9})
+    (curve, _) = learn(student, school.lessons, still, alignment, seed=1, checkpoints=tmp_path / "c")
+    assert curve[0].loss < 0.02  # what is left is the rounding of the kept outputs
+    assert all(torch.allclose(value, before[name], atol=1e-5) for name, value in student.state_dict().items())
+
+
+def test_an_alignment_follows_layers_and_heads_that_are_cut() -> None:
+    whole = Alignment.whole(4, torch.eye(2))
+    cut = whole.after_layers((0, 2)).after_heads(((1, 3), (0,)))
+    assert cut.hidden == (1, 3)  # layer 0 also learns what layer 1 did, layer 2 what layer 3 did
+    assert cut.attention == (0, 2)
+    assert cut.heads == ((1, 3), (0,))
+    assert cut.after_heads(((1,), (0,))).heads == ((3,), (0,))
+    assert cut.after_hidden(torch.ones(2, 1)).basis.shape == (2, 1)
+
+
 def test_layers_are_mapped_evenly_and_the_last_to_the_last() -> None:
     assert layer_map(6, 12) == (1, 3, 5, 7, 9, 11)
     assert layer_map(4, 6)[-1] == 5
@@ -166,14 +204,11 @@ def test_a_basis_of_the_same_size_is_the_identity() -> None:
     assert torch.equal(basis(torch.randn(50, 4), 4), torch.eye(4))
 
 
-def test_tokenized_texts_are_cut_padded_and_joined(tiny_encoder: Path) -> None:
+def test_tokenized_texts_are_cut_and_padded(tiny_encoder: Path) -> None:
     texts = tokenize(["good film", "the film was very very dull"], tiny_encoder, 6)
     assert texts.lengths.tolist() == [4, 6]
     batch = texts.batch([0, 1])
     assert batch.attention_mask.tolist() == [[1, 1, 1, 1, 0, 0], [1] * 6]
-    both = texts.join(texts)
-    assert np.array_equal(both.lengths, [4, 6, 4, 6])
-    assert torch.equal(both.batch([3]).input_ids, texts.batch([1]).input_ids)
 
 
 def test_a_decoder_is_refused_as_teacher(tmp_path: Path) -> None:

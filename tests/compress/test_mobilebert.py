@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from penjing.compress.models.checkpoint import count_parameters, load_student, load_weights, save_student
 from penjing.compress.models.folded import FoldedStudent, inference_form
 from penjing.compress.models.mobilebert import (
     IB_BERT_TEACHER,
@@ -19,10 +21,6 @@ from penjing.compress.models.mobilebert import (
     MobileBert,
     MobileBertClassifier,
     MobileBertConfig,
-    count_parameters,
-    load_student,
-    load_weights,
-    save_student,
 )
 from penjing.runtime.errors import TrainingError
 
@@ -141,6 +139,17 @@ def test_a_student_round_trips_through_its_folder(tmp_path: Path) -> None:
     batch = padded_batch(120)
     with torch.no_grad():
         assert torch.equal(model(*batch), again(*batch))
+
+
+def test_a_folder_that_names_no_architecture_is_mobilebert_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
+    save_student(MobileBertClassifier(TINY, 3), tmp_path)
+    shape = json.loads((tmp_path / "student.json").read_text(encoding="utf-8"))
+    assert shape.pop("architecture") == "mobilebert"
+    (tmp_path / "student.json").write_text(json.dumps(shape), encoding="utf-8")
+    assert isinstance(load_student(tmp_path), MobileBertClassifier)
+    (tmp_path / "student.json").write_text(json.dumps({**shape, "architecture": "lstm"}), encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"architecture 'lstm', this Penjing knows mobilebert"):
+        load_student(tmp_path)
 
 
 def test_a_published_encoder_checkpoint_loads_without_its_prefix(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_two_exports_are_the_same_file_and_hold_no_path(exported, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.int8.onnx", "model.onnx"]
 
 
-@pytest.mark.parametrize("opset", [17, 20])
+@pytest.mark.parametrize("opset", [18, 20])
 def test_the_file_has_the_opset_that_was_asked_for(tmp_path, opset):
     class Counts(torch.nn.Module):
         def forward(self, input_ids, attention_mask, token_type_ids):

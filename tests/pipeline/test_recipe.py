@@ -10,7 +10,6 @@ import yaml
 from pydantic import ValidationError
 
 from penjing.pipeline.recipe import (
-    Recipe,
     built_in_recipes,
     check_recipe,
     load_recipe,
@@ -18,6 +17,7 @@ from penjing.pipeline.recipe import (
     recipe_to_yaml,
     resolve_path,
 )
+from penjing.pipeline.sections import Recipe
 from penjing.runtime.errors import RecipeError
 
 

@@ -5,47 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tiny import write_encoder, write_table
+from tiny_recipe import tiny_recipe
 
 from penjing.pipeline.recipe import check_recipe
 from penjing.pipeline.run import run_recipe
 from penjing.runtime import load
 from penjing.runtime.errors import ExportError
 
-BENCHMARK = {"lengths": [8], "threads": [1], "rounds": 3, "repeats": 1, "texts": 6, "cold_rounds": 1}
-
-
-def tiny_recipe(folder: Path) -> dict[str, Any]:
-    """A recipe whose data and teacher lie in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_encoder(folder / "encoder")
-    write_table(folder / "train.tsv", 240, 1)
-    write_table(folder / "validation.tsv", 80, 2)
-    return {
-        "name": "tiny",
-        "task": {"labels": ["negative", "positive"], "max_length": 16},
-        "data": {"train": str(folder / "train.tsv"), "validation": str(folder / "validation.tsv")},
-        "teacher": {
-            "model": str(folder / "encoder"), "epochs": 3, "batch_size": 16, "learning_rate": 3e-3,
-        },
-        "student": {
-            "layers": 2, "hidden_size": 32, "bottleneck_size": 16, "embedding_size": 16, "heads": 4,
-            "intermediate_size": 16, "feed_forwards": 2,
-        },
-        "distill": {"transfer_epochs": 1, "epochs": 1, "batch_size": 16, "learning_rate": 1e-3},
-        "export": {"sequence_lengths": [8, 16]},
-        "limits": {"flips": 0.2, "metric_drop": 0.2},
-        "benchmark": BENCHMARK,
-    }  # fmt: skip
+STAGES = (
+    "data", "corpus", "teacher", "teacher-outputs", "student", "student-files", "teacher-files", "teacher-proof",
+    "student-proof", "measured",
+)  # fmt: skip
+MOMENTS = (
+    "teacher", "teacher-outputs", "student", "student-files", "teacher-proof", "bundle", "measured",
+)  # fmt: skip
+"""Whose unfinished folder a killed run waits for; `bundle` is the shipping."""
 
 
 def digests(bundle: Path) -> dict[str, str]:
@@ -82,25 +67,47 @@ def test_a_second_run_computes_nothing_again(finished: tuple[dict[str, Any], Pat
     raw, out = finished
     before = {path.name: path.stat().st_mtime_ns for path in out.glob("*-????????????")}
     run_recipe(check_recipe(raw, "test"), out)
-    assert len(before) == 9
+    assert sorted(name.rpartition("-")[0] for name in before) == sorted(STAGES)
     assert before == {path.name: path.stat().st_mtime_ns for path in out.glob("*-????????????")}
 
 
+@pytest.mark.timeout(900)  # nine starts of the whole command
 def test_a_run_killed_again_and_again_ends_with_the_same_files(finished: tuple[dict[str, Any], Path]) -> None:
+    """Killed once while it starts and once up to half a second into every kind of work, where a fixed seed says."""
     raw, out = finished
     recipe, again = out.parent / "recipe.yaml", out.parent / "again"
     recipe.write_text(yaml.safe_dump(raw), encoding="utf-8")
     command = [sys.executable, "-m", "penjing", "run", str(recipe), "--out", str(again)]
-    for stage in ("teacher-", "student-", "student-files-"):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and not list(again.glob(f".{stage}*.part")):
-            time.sleep(0.02)
-        time.sleep(0.3)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    source = random.Random(8)
+    kill(command, source.uniform(0, 5))
+    for moment in MOMENTS:
+        kill(command, source.uniform(0, 0.5), working_in=again / f".{moment}*.part")
+    assert not (again / "report.html").exists()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert digests(again / "bundle") == digests(out / "bundle")
+    assert {path.name for path in again.iterdir()} == {path.name for path in out.iterdir()}
+
+
+def kill(command: list[str], delay: float, working_in: Path | None = None) -> None:
+    """Starts the command and ends it with SIGKILL, `delay` seconds after its start or after it works in a folder."""
+    began = time.time()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while working_in is not None and last_change(working_in) < began:
+        assert process.poll() is None, f"the run ended before it worked in {working_in}"
+        time.sleep(0.005)
+    time.sleep(delay)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def last_change(pattern: Path) -> float:
+    """Of the folders of that name and all that is in them; an earlier killed run may have left some."""
+    times = [0.0]
+    for path in (*pattern.parent.glob(pattern.name), *pattern.parent.glob(f"{pattern.name}/**/*")):
+        with suppress(FileNotFoundError):  # renamed or removed meanwhile
+            times.append(path.stat().st_mtime)
+    return max(times)
 
 
 def test_a_file_beyond_its_limit_fails_the_run_and_the_report_says_where(
@@ -116,38 +123,36 @@ def test_a_file_beyond_its_limit_fails_the_run_and_the_report_says_where(
     assert "relative error" in text
 
 
-FIT = """
-import sys
-from pathlib import Path
-from penjing.pipeline.fit import ask_teacher, read_corpora, read_data, train_student, train_teacher
-from penjing.pipeline.recipe import load_recipe
-from penjing.pipeline.workspace import Workspace
-from penjing.compress.training import process_state
-recipe, space = load_recipe(sys.argv[1]), Workspace(Path(sys.argv[2]))
-with space.locked():
-    data, corpus = read_data(recipe, space), read_corpora(recipe, space)
-    teacher = train_teacher(recipe, space, data)
-    outputs = ask_teacher(recipe, space, data, corpus, teacher)
-    train_student(recipe, space, data, corpus, teacher, outputs)
-print(f"processes {process_state().num_processes}\\n", end="", flush=True)
+COUNT = """
+import atexit, sys
+def say():
+    training = sys.modules.get("penjing.compress.training")
+    if training:
+        print(f"processes {training.process_state().num_processes}\\n", end="", flush=True)
+atexit.register(say)
 """
+"""As `sitecustomize.py` on the path, it lets every process of the run say at its end among how many it worked."""
 
 
 def test_two_processes_learn_what_one_learns(finished: tuple[dict[str, Any], Path]) -> None:
-    """`accelerate launch` over the recipe; dropout is off in the tiny teacher, so only rounding differs."""
+    """`accelerate launch` over the whole run; dropout is off in the tiny teacher, so only rounding differs."""
     raw, out = finished
-    recipe, script, both = out.parent / "two.yaml", out.parent / "fit.py", out.parent / "both"
+    recipe, both, path = out.parent / "two.yaml", out.parent / "both", out.parent / "path"
     recipe.write_text(yaml.safe_dump(raw), encoding="utf-8")
-    script.write_text(FIT, encoding="utf-8")
+    path.mkdir()
+    (path / "sitecustomize.py").write_text(COUNT, encoding="utf-8")
     # On CPUs `--cpu` starts one process unless MPI is installed; `--multi_gpu` without a GPU starts them over gloo.
     command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    command += ["-m", "penjing", "run", str(recipe), "--out", str(both)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        [*command, str(script), str(recipe), str(both)], env=environment, capture_output=True, text=True, check=False
-    )
+    environment["PYTHONPATH"] = os.pathsep.join([str(path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count("processes 2") == 2
+    assert done.stdout.count("report.html") == 1
+    assert (both / "report.html").is_file()
+    assert load(both / "bundle").predict("the film was very lovely").label == "positive"
     for stage, phase in (("teacher", None), ("student", "transfer"), ("student", "task")):
         curves = [json.loads(next(o.glob(f"{stage}-*/history.json")).read_text()) for o in (out, both)]
         points = [curve if phase is None else curve[phase] for curve in curves]

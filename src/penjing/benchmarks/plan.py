@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..runtime.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,15 @@ class Subject:
     folder: Path
     engine: str | None = None
     precision: str | None = None
+
+
+def subjects_of(bundles: Iterable[tuple[str, Bundle]], label: Callable[[str, str], str]) -> list[Subject]:
+    """One subject a model file, labelled by `label(name, file)` of its bundle's name here and its own."""
+    return [
+        Subject(label(name, file), bundle.folder, entry.format, entry.precision)
+        for name, bundle in bundles
+        for file, entry in ((file, bundle.manifest.files[file]) for file in bundle.model_files)
+    ]
 
 
 @dataclass(frozen=True)

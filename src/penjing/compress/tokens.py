@@ -61,11 +61,6 @@ class TokenizedTexts:
             mask[row, : len(tokens)] = 1
         return Batch(torch.from_numpy(ids), torch.from_numpy(mask), torch.zeros(ids.shape, dtype=torch.int64))
 
-    def join(self, other: TokenizedTexts) -> TokenizedTexts:
-        """These texts, then the other's."""
-        offsets = np.concatenate([self.offsets, other.offsets[1:] + self.offsets[-1]])
-        return TokenizedTexts(np.concatenate([self.ids, other.ids]), offsets, self.pad_id)
-
 
 def tokenize(texts: Sequence[str], tokenizer_folder: Path, max_length: int) -> TokenizedTexts:
     """Ids with special tokens, cut to `max_length`, from the folder's `tokenizer.json`."""

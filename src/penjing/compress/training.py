@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from .tokens import shuffled_batches
 SECONDS_BETWEEN_CHECKPOINTS = 60.0
 LARGEST_GRADIENT_NORM = 1.0
 WEIGHT_DECAY = 0.01
+LONGEST_WAIT = timedelta(days=7)
+"""One process may export or measure for hours while the others wait; torch's own half hour would end such a run."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +231,7 @@ class _Run:
 
 def process_state() -> PartialState:
     """This process among those of `accelerate launch`; told nothing, CPU processes would each think they are alone."""
-    return PartialState(cpu=not torch.cuda.is_available())
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
 
 
 def device_of(model: nn.Module) -> torch.device:

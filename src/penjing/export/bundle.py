@@ -27,7 +27,7 @@ INPUTS = tuple(
 )
 """What every text model takes; TFLite files take the same as int32, one row of a fixed length."""
 
-_TOKENIZER_FILES = (TOKENIZER_NAME, "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
+TOKENIZER_FILES = (TOKENIZER_NAME, "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
 _FORMATS = {".json": "json", ".jsonl": "jsonl", ".md": "markdown", ".txt": "text", ".yaml": "yaml"}
 
 
@@ -60,7 +60,7 @@ def write_bundle(
     with _replacing(folder) as part:
         for file, source in model_files.items():
             shutil.copyfile(source, part / file)
-        for file in _TOKENIZER_FILES:
+        for file in TOKENIZER_FILES:
             if (tokenizer_folder / file).is_file():
                 shutil.copyfile(tokenizer_folder / file, part / file)
         write_goldens(goldens, part)

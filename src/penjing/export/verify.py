@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..runtime.engine import open_engine
@@ -39,26 +39,14 @@ class Limits(Protocol):
     def logit_difference(self) -> float | None: ...
 
 
-@dataclass(frozen=True)
-class FileProof:
-    """What one exported file did on `n` labelled texts, compared with the torch student.
+@dataclass(frozen=True, kw_only=True)
+class FileProof(Quality):
+    """What one exported file did on `n` labelled texts, and what its limits need beside it.
 
-    `value` is the metric with its 95% interval `low`..`high`, `reference_value` the student's own. `flips` counts
-    decisions that differ, `flip_low`..`flip_high` is the 95% interval of their share. `not_numbers` texts got logits
-    that are not finite: each is a flip and a wrong answer. `logit_difference` is the largest of the other texts.
+    `reference_value` is the metric of the torch model. `not_numbers` texts got logits that are not finite: each is a
+    flip and a wrong answer, and `logit_difference` is that of the other texts.
     """
 
-    file: str
-    metric: str
-    split: str
-    n: int
-    value: float
-    low: float
-    high: float
-    flips: int
-    flip_low: float
-    flip_high: float
-    logit_difference: float
     reference_value: float
     not_numbers: int = 0
 
@@ -68,50 +56,25 @@ class FileProof:
         return Quality(**{field.name: getattr(self, field.name) for field in fields(Quality)})
 
 
-def prove(
-    path: Path,
-    file_format: str,
-    texts_encoded: Encoded,
-    reference_logits: ArrayLike,
-    labels: ArrayLike,
-    metric: str = "accuracy",
-    *,
-    split: str = "validation",
-    threads: int = 1,
-) -> FileProof:
-    """Runs the file on all texts and compares it with the torch student.
-
-    `reference_logits` is [n, labels], `labels` the n right answers as numbers. Raises ExportError when these do not
-    fit together or there are none, EngineError when the engine is missing or refuses the file.
-    """
-    reference = np.asarray(reference_logits, dtype=np.float64)
-    expected = np.asarray(labels, dtype=np.int64)
-    n = len(texts_encoded.input_ids)
-    if n == 0 or reference.ndim != 2 or len(reference) != n or expected.shape != (n,):
-        shapes = f"{n} texts, logits {reference.shape}, labels {expected.shape}"
-        raise ExportError(f"cannot prove {path.name} on {shapes}: give one row of each for at least one text")
-    if metric != "accuracy":
-        raise ExportError(f"no interval for the metric {metric!r}: prove by accuracy")
-    logits = run_file(path, file_format, texts_encoded, threads=threads)
-    if logits.shape != reference.shape:
-        raise ExportError(f"{path.name} gives logits {logits.shape}, the student {reference.shape}: export it again")
-    return compare_logits(logits, reference, expected, file=path.name, metric=metric, split=split)
-
-
 def compare_logits(
-    logits: NDArray[Any], reference: NDArray[Any], labels: NDArray[Any], *, file: str, metric: str, split: str
+    logits: NDArray[Any], reference: NDArray[Any], labels: NDArray[Any], *, file: str, split: str
 ) -> FileProof:
-    """The proof from logits [n, labels] of the file and of the student, both of the same texts."""
+    """The proof from logits [n, labels] of the file and of its torch model, and the n right answers as numbers.
+
+    Raises ExportError when these do not fit together or there are none.
+    """
+    n = len(labels)
+    if n == 0 or logits.shape != reference.shape or len(reference) != n:
+        shapes = f"logits {logits.shape}, those of torch {reference.shape}, {n} labels"
+        raise ExportError(f"cannot prove {file} by {shapes}: give one row of each for at least one text")
     finite = np.isfinite(logits).all(axis=1)
     decisions = np.where(finite, np.nan_to_num(logits).argmax(axis=1), -1)
-    n, flips = len(labels), int((decisions != reference.argmax(axis=1)).sum())
-    right = int((decisions == labels).sum())
-    differences = np.abs(logits[finite] - reference[finite])
+    flips, right = int((decisions != reference.argmax(axis=1)).sum()), int((decisions == labels).sum())
     low, high = wilson_interval(right, n)
     flip_low, flip_high = wilson_interval(flips, n)
     return FileProof(
         file=file,
-        metric=metric,
+        metric="accuracy",
         split=split,
         n=n,
         value=right / n,
@@ -120,7 +83,7 @@ def compare_logits(
         flips=flips,
         flip_low=flip_low,
         flip_high=flip_high,
-        logit_difference=float(differences.max(initial=0.0)),
+        logit_difference=float(np.abs(logits[finite] - reference[finite]).max(initial=0.0)),
         reference_value=float((reference.argmax(axis=1) == labels).mean()),
         not_numbers=int((~finite).sum()),
     )

@@ -1,26 +1,11 @@
-"""What `penjing bench` measures and prints: every model file of every bundle, and one row a measurement."""
+"""What `penjing bench` prints: one row a measurement, and how the files compare."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..benchmarks.measurement import Measurement
-from ..benchmarks.plan import Subject
 from ..benchmarks.results import Run
-from ..runtime.bundle import Bundle
 
 COLUMNS = ("subject", "kind", "tokens", "threads", "p50 ms", "p90 ms", "p99 ms", "samples", "peak RSS MB")
-
-
-def subjects_of(bundles: Sequence[Bundle]) -> list[Subject]:
-    """One subject a model file, labelled by its name, and by its bundle's path where there are several bundles."""
-    subjects = []
-    for bundle in bundles:
-        prefix = f"{bundle.folder}: " if len(bundles) > 1 else ""
-        for name in bundle.model_files:
-            file = bundle.manifest.files[name]
-            subjects.append(Subject(prefix + name, bundle.folder, file.format, file.precision))
-    return subjects
 
 
 def measurement_rows(run: Run) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -101,14 +101,19 @@ def bench(
     require("benchmarks")
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise OutputError(f"no folder {json_file.absolute().parent} for {json_file.name}: make it, or choose another")
-    from ..benchmarks.plan import Plan
+    from ..benchmarks.plan import Plan, subjects_of
     from ..benchmarks.targets.local import measure
-    from .bench_tables import comparison_lines, measurement_rows, subjects_of
+    from .bench_tables import comparison_lines, measurement_rows
 
     opened = [open_bundle(folder) for folder in bundles]
     texts = tuple(golden.text for golden in read_goldens(opened[0].verified(GOLDENS_NAME).parent))
     plan = Plan(texts, lengths=tuple(length or (32, 128)), threads=tuple(threads or (1, 2)))
-    found = measure(subjects_of(opened), plan)
+    many = len(opened) > 1
+    subjects = subjects_of(
+        [(str(bundle.folder), bundle) for bundle in opened],
+        lambda folder, file: f"{folder}: {file}" if many else file,
+    )
+    found = measure(subjects, plan)
     if json_file is not None:
         json_file.write_text(json.dumps(found.to_json()) + "\n", encoding="utf-8")
     print_table(*measurement_rows(found))

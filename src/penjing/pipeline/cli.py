@@ -6,7 +6,6 @@ Left out: the commands on a bundle (`bundle_commands.py`) and all work itself.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -16,14 +15,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from .. import __version__
-from ..runtime.errors import PenjingError, RecipeError
+from ..runtime.errors import UNWRITABLE, PenjingError, RecipeError
 from .bundle_commands import bench, inspect, predict, verify
 from .extras import extra_of_module, install_line, require
+from .prune_commands import prune_app
 from .terminal import note, print_facts, print_table, quiet_libraries
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
-UNWRITABLE = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EDQUOT)
 
 app = typer.Typer(
     name="penjing", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -31,6 +30,7 @@ app = typer.Typer(
 )  # fmt: skip
 recipe_app = typer.Typer(help="List and show the built-in recipes, and the schema of a recipe.", rich_markup_mode=None)
 app.add_typer(recipe_app, name="recipe")
+app.add_typer(prune_app, name="prune")
 
 
 @app.callback(invoke_without_command=True, epilog="Start with: penjing run assistant")
@@ -64,11 +64,13 @@ def run(
     quiet_libraries()
     from .recipe import load_recipe
     from .run import run_recipe
+    from .workspace import is_first_process
 
     loaded = load_recipe(recipe, tuple(overrides or ()))
     folder = out or Path("runs") / loaded.name
     bundle = run_recipe(loaded, folder)
-    print_facts([("bundle", str(bundle)), ("report", str(folder / "report.html"))])
+    if is_first_process():
+        print_facts([("bundle", str(bundle)), ("report", str(folder / "report.html"))])
 
 
 @app.command()

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..compress.data import load_data, read_corpus
-from ..compress.distill.student import Lessons, distil_student, student_config
+from ..compress.distill.phases import Lessons
+from ..compress.distill.student import copy_teacher, distil_student, student_config
 from ..compress.distill.teacher_cache import read_teacher_outputs, write_teacher_outputs
-from ..compress.models.from_teacher import layer_map
+from ..compress.models.closed_form import layer_map
+from ..compress.prune.vocabulary import CUT_NAME, read_cut, unchanged
 from ..compress.tables import file_kind
 from ..compress.teacher import fine_tune_teacher, load_teacher, locate_teacher
-from ..compress.tokens import TokenizedTexts, tokenize
-from .recipe import Recipe, resolve_path
+from ..compress.tokens import tokenize
+from ..export.bundle import TOKENIZER_FILES
+from .recipe import resolve_path
+from .sections import Learning, Recipe
 from .text_files import read_json, read_rows, read_split, write_json, write_rows, write_split
 from .workspace import CHECKPOINTS, Workspace, file_digest
 
@@ -69,54 +76,78 @@ def train_teacher(recipe: Recipe, space: Workspace, data: Path) -> Path:
 
 def ask_teacher(recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path) -> Path:
     """The teacher's outputs for training text and corpus, kept on disk for every later epoch and student."""
-    needs_layers = recipe.distill.transfer_epochs > 0
-    hidden = needs_layers and recipe.distill.feature_weight > 0
-    attention = needs_layers and recipe.distill.attention_weight > 0
+    learning = [part for part in (_student_learning(recipe), recipe.prune and recipe.prune.recovery) if part]
+    hidden = any(part.transfer_epochs > 0 and part.feature_weight > 0 for part in learning)
+    attention = any(part.transfer_epochs > 0 and part.attention_weight > 0 for part in learning)
+    count = read_json(teacher / "config.json")["num_hidden_layers"]
+    kept = count if recipe.student.architecture == "bert" else recipe.student.layers
 
     def work(folder: Path) -> None:
-        model = load_teacher(teacher)
-        layers = layer_map(recipe.student.layers, model.config.num_hidden_layers)
-        texts = _all_texts(recipe, data, corpus, teacher)
+        texts = tokenize(all_texts(data, corpus), teacher, recipe.task.max_length)
+        model, layers = load_teacher(teacher), layer_map(kept, count)
         write_teacher_outputs(model, texts, folder, layers=layers, hidden=hidden, attention=attention)
 
     settings: dict[str, Any] = {"hidden": hidden, "attention": attention, "max_length": recipe.task.max_length}
-    if needs_layers:
-        settings["student_layers"] = recipe.student.layers
+    if hidden or attention:
+        settings["student_layers"] = kept
     return space.stage("teacher-outputs", work, inputs=[data, corpus, teacher], settings=settings)
 
 
-def train_student(
-    recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path, outputs: Path
-) -> Path:
-    """`model.safetensors` and `student.json` of the distilled student, and `history.json`."""
+def train_student(recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path, outputs: Path) -> Path:
+    """`model.safetensors` and `student.json` of the distilled student, its tokenizer, and `history.json`."""
+    is_copy = recipe.student.architecture == "bert"
 
     def work(folder: Path) -> None:
-        model = load_teacher(teacher)
-        train, held_out = read_split(data / "train.jsonl"), read_split(data / "validation.jsonl")
-        texts = _all_texts(recipe, data, corpus, teacher)
-        validation = tokenize(held_out.texts, teacher, recipe.task.max_length)
-        lessons = Lessons(texts, read_teacher_outputs(outputs, texts), train.labels, validation, held_out.labels)
-        config = student_config(recipe.student, model.config, texts.pad_id)
-        curves = distil_student(
-            config, model, lessons, recipe.distill,
-            seed=recipe.distill.seed, folder=folder, checkpoints=folder / CHECKPOINTS,
-        )  # fmt: skip
+        model, lessons = load_teacher(teacher), read_lessons(recipe, data, corpus, teacher, outputs, teacher)
+        copy_tokenizer(teacher, folder)
+        if is_copy:
+            curves = copy_teacher(model, lessons, folder)
+        else:
+            config = student_config(recipe.student, model.config, lessons.texts.pad_id)
+            curves = distil_student(
+                config, model, lessons, recipe.distill,
+                seed=recipe.distill.seed, folder=folder, checkpoints=folder / CHECKPOINTS,
+            )  # fmt: skip
         write_json(folder / "history.json", asdict(curves))
 
-    settings = {"student": recipe.student.model_dump(), "distill": recipe.distill.model_dump(exclude={"corpus"})}
+    settings = {
+        "student": {"architecture": "bert"} if is_copy else recipe.student.model_dump(),
+        "distill": {} if is_copy else recipe.distill.model_dump(exclude={"corpus"}),
+    }
     inputs = [data, corpus, teacher, outputs]
-    return space.stage("student", work, inputs=inputs, settings=settings, collective=True)
+    return space.stage("student", work, inputs=inputs, settings=settings, collective=not is_copy)
 
 
-def data_summary(data: Path) -> Any:
-    """Counts of rows and of duplicates between training and validation."""
-    return read_json(data / "data.json")
+def read_lessons(
+    recipe: Recipe, data: Path, corpus: Path, teacher: Path, outputs: Path, tokenizer_folder: Path
+) -> Lessons:
+    """What a student with the tokenizer of `tokenizer_folder` learns from."""
+    raw, length = all_texts(data, corpus), recipe.task.max_length
+    taught = tokenize(raw, teacher, length)
+    own = taught if tokenizer_folder == teacher else tokenize(raw, tokenizer_folder, length)
+    cut = read_cut(tokenizer_folder)
+    aligned = np.ones(len(raw), bool) if cut is None else unchanged(cut, taught, own)
+    train, held_out = read_split(data / "train.jsonl"), read_split(data / "validation.jsonl")
+    validation = tokenize(held_out.texts, tokenizer_folder, length)
+    teacher_outputs = read_teacher_outputs(outputs, taught)
+    return Lessons(own, teacher_outputs, train.labels, validation, held_out.labels, aligned)
 
 
-def _all_texts(recipe: Recipe, data: Path, corpus: Path, teacher: Path) -> TokenizedTexts:
+def all_texts(data: Path, corpus: Path) -> tuple[str, ...]:
+    """The task's training texts, then the corpus."""
     train = read_split(data / "train.jsonl").texts
-    extra = tuple(row["text"] for row in read_rows(corpus / "corpus.jsonl"))
-    return tokenize(train + extra, teacher, recipe.task.max_length)
+    return train + tuple(row["text"] for row in read_rows(corpus / "corpus.jsonl"))
+
+
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """A student's folder holds its own tokenizer, since pruning may cut it."""
+    for name in (*TOKENIZER_FILES, CUT_NAME):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+
+
+def _student_learning(recipe: Recipe) -> Learning | None:
+    return None if recipe.student.architecture == "bert" else recipe.distill
 
 
 def _digests(files: list[str | None]) -> list[str]:

@@ -5,62 +5,58 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
-from ..benchmarks.plan import Plan, Subject
+from ..benchmarks.plan import Plan, subjects_of
 from ..benchmarks.results import Run
 from ..benchmarks.targets.local import measure
-from ..compress.models.mobilebert import count_parameters, load_student
+from ..compress.models.checkpoint import count_parameters, load_student
 from ..compress.teacher import load_teacher
 from ..export.verify import FileProof, wilson_interval
-from ..runtime.bundle import Bundle, open_bundle
+from ..runtime.bundle import open_bundle
 from ..runtime.manifest import MANIFEST_NAME
-from .proof import Proof
-from .recipe import Recipe
+from .cuts import cut_rounds
+from .proof import Made
 from .report import Curve, CurvePoint, DataSummary, ModelRow, Report, Share, write_report
+from .sections import Recipe
 from .ship import Shipped, model_files
 from .text_files import read_json, read_split, write_json
-from .workspace import Workspace, file_digest
+from .workspace import Workspace, file_digest, in_first_process
 
 STUDENT, TEACHER = "student", "teacher"
 
 
-def measure_bundles(recipe: Recipe, space: Workspace, data: Path, teacher: Path, shipped: Shipped) -> Path:
+def measure_bundles(recipe: Recipe, space: Workspace, made: Made, shipped: Shipped) -> Path:
     """`run.json`: every file of both bundles, and a transformers pipeline on the teacher, in one interleaved run."""
+    bundles = {STUDENT: shipped.student, TEACHER: shipped.teacher}
 
     def work(folder: Path) -> None:
-        texts = read_split(data / "validation.jsonl").texts[: recipe.benchmark.texts]
+        texts = read_split(made.data / "validation.jsonl").texts[: recipe.benchmark.texts]
         settings = recipe.benchmark.model_dump(exclude={"texts"})
-        run = measure(subjects(shipped), Plan(texts=texts, seed=recipe.seed, transformers_folder=teacher, **settings))
-        write_json(folder / "run.json", run.to_json())
+        subjects = subjects_of([(role, open_bundle(bundle)) for role, bundle in bundles.items()], _label)
+        plan = Plan(texts=texts, seed=recipe.seed, transformers_folder=made.teacher, **settings)
+        write_json(folder / "run.json", measure(subjects, plan).to_json())
 
-    digests = [file_digest(b / MANIFEST_NAME) for b in (shipped.student, shipped.teacher) if b.exists()]
+    digests = [file_digest(bundle / MANIFEST_NAME) for bundle in bundles.values()]
     settings = {"benchmark": recipe.benchmark.model_dump(), "bundles": digests}
-    return space.stage("measured", work, inputs=[data, teacher], settings=settings)
+    return space.stage("measured", work, inputs=[made.data, made.teacher], settings=settings)
 
 
-def subjects(shipped: Shipped) -> list[Subject]:
-    """The student's files, the preferred one first, then the teacher's."""
-    return [
-        Subject(_label(role, name), folder, entry.format, entry.precision)
-        for role, folder in ((STUDENT, shipped.student), (TEACHER, shipped.teacher))
-        for name, entry in _models(open_bundle(folder))
-    ]
-
-
-def write_reports(
-    recipe: Recipe, space: Workspace, data: Path, teacher: Path, student: Path,
-    files: Path, teacher_files: Path, proof: Proof, measured: Path | None,
-) -> None:  # fmt: skip
+def write_reports(recipe: Recipe, space: Workspace, made: Made, measured: Path | None) -> None:
     """`report.html`, `report.json` and `report.md` in the output folder. Without `measured`, of a run that failed."""
+    in_first_process(lambda: write_report(space.root, _report(recipe, made, measured)))
+
+
+def _report(recipe: Recipe, made: Made, measured: Path | None) -> Report:
+    proof = made.proof
     rows = [
-        *_rows(STUDENT, files, proof.student, count_parameters(load_student(student))),
-        *_rows(TEACHER, teacher_files, proof.teacher, count_parameters(load_teacher(teacher))),
+        *_rows(STUDENT, made.files, proof.student, count_parameters(load_student(made.student))),
+        *_rows(TEACHER, made.teacher_files, proof.teacher, count_parameters(load_teacher(made.teacher))),
     ]
     best = _preferred([row for row in rows if row.role == STUDENT])
     low, high = wilson_interval(proof.agreement[best.file], proof.agreement_n)
-    summary = read_json(data / "data.json")
-    report = Report(
+    summary = read_json(made.data / "data.json")
+    run = None if measured is None else Run.from_json(read_json(measured / "run.json"))
+    return Report(
         recipe=recipe.name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         student=best.label,
@@ -68,11 +64,11 @@ def write_reports(
         models=tuple(rows),
         agreement=Share(proof.agreement[best.file], proof.agreement_n, low, high),
         data=DataSummary(summary["rows"], summary["duplicates"], tuple(summary["duplicate_examples"])),
-        curves=_curves(teacher, student),
-        run=None if measured is None else Run.from_json(read_json(measured / "run.json")),
+        curves=_curves(made.teacher, made.student),
+        cuts=cut_rounds(made, run),
+        run=run,
         failures=proof.broken,
     )
-    write_report(space.root, report)
 
 
 def _rows(role: str, folder: Path, proofs: Sequence[FileProof], parameters: tuple[int, int]) -> list[ModelRow]:
@@ -100,10 +96,6 @@ def _curves(teacher: Path, student: Path) -> tuple[Curve, ...]:
     taught, learnt = read_json(teacher / "history.json"), read_json(student / "history.json")
     phases = [("teacher", taught), ("student: transfer", learnt["transfer"]), ("student: task", learnt["task"])]
     return tuple(Curve(label, tuple(CurvePoint(**point) for point in points)) for label, points in phases if points)
-
-
-def _models(bundle: Bundle) -> list[Any]:
-    return [(name, bundle.manifest.files[name]) for name in bundle.model_files]
 
 
 def _label(role: str, file: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .proof import Proof
-from .recipe import Recipe
+from .sections import Recipe
 
 
 def model_card(recipe: Recipe, parameters: tuple[int, int], proof: Proof) -> str:
@@ -19,8 +19,8 @@ def model_card(recipe: Recipe, parameters: tuple[int, int], proof: Proof) -> str
         [
             f"# {recipe.name}",
             "",
-            f"A text classifier for {', '.join(recipe.task.labels)}: a MobileBERT-style student of {parameters[0]:,}"
-            f" parameters ({parameters[1]:,} outside embedding tables), distilled from {recipe.teacher.model}.",
+            f"A text classifier for {', '.join(recipe.task.labels)}: {_origin(recipe)}, {parameters[0]:,}"
+            f" parameters ({parameters[1]:,} outside embedding tables).",
             f"Validation accuracy {torch.value:.4f} (its teacher {teacher.value:.4f}), n = {torch.n}.",
             "",
             "Flips are decisions that differ from the torch student's; intervals are 95% Wilson intervals.",
@@ -41,3 +41,11 @@ def model_card(recipe: Recipe, parameters: tuple[int, int], proof: Proof) -> str
             "",
         ]
     )
+
+
+def _origin(recipe: Recipe) -> str:
+    teacher = recipe.teacher.model
+    if recipe.student.architecture == "bert":
+        return f"a BERT cut out of {teacher}"
+    pruned = ", then pruned" if recipe.prune is not None else ""
+    return f"a MobileBERT-style student distilled from {teacher}{pruned}"

@@ -19,14 +19,15 @@ import numpy as np
 
 from ..benchmarks.measurement import Condition
 from ..benchmarks.results import Run
+from ..compress.models.checkpoint import load_student
 from ..compress.models.folded import inference_form
-from ..compress.models.mobilebert import load_student
 from ..export.quantize import quantize_tflite
 from ..export.to_tflite import export_tflite
-from .proof import Proof
-from .recipe import Recipe, load_recipe, recipe_to_yaml
+from .proof import Made, Proof
+from .recipe import load_recipe, recipe_to_yaml
 from .report import Report
-from .run import Made, make_and_prove, run_recipe
+from .run import make_and_prove, run_recipe
+from .sections import Recipe
 from .text_files import read_json, write_json
 from .workspace import Workspace
 

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..runtime.errors import ExportError
 from .fit import ask_teacher, read_corpora, read_data, train_student, train_teacher
 from .judge import measure_bundles, write_reports
-from .proof import Proof, prove_files
-from .recipe import Recipe
+from .proof import Made, prove_student, prove_teacher
+from .prune import plan_cut, prune_student
+from .sections import Recipe
 from .ship import export_student, export_teacher, ship_bundles
-from .workspace import Workspace, is_first_process
-
-
-@dataclass(frozen=True)
-class Made:
-    """The folders of the stages up to the proof."""
-
-    data: Path
-    teacher: Path
-    student: Path
-    files: Path
-    teacher_files: Path
-    proof: Proof
+from .workspace import Workspace
 
 
 def run_recipe(recipe: Recipe, out: Path) -> Path:
@@ -36,17 +24,12 @@ def run_recipe(recipe: Recipe, out: Path) -> Path:
     with space.locked():
         made = make_and_prove(recipe, space)
         if made.proof.broken:
-            if is_first_process():
-                write_reports(recipe, space, made.data, made.teacher, made.student, made.files, made.teacher_files,
-                              made.proof, measured=None)  # fmt: skip
+            write_reports(recipe, space, made, measured=None)
             sentences = "; ".join(made.proof.broken)
             raise ExportError(f"{sentences}; see {out / 'report.html'}, then retrain or change limits")
-        shipped = ship_bundles(recipe, space, made.data, made.teacher, made.student, made.files, made.teacher_files,
-                               made.proof)  # fmt: skip
-        measured = measure_bundles(recipe, space, made.data, made.teacher, shipped)
-        if is_first_process():
-            write_reports(recipe, space, made.data, made.teacher, made.student, made.files, made.teacher_files,
-                          made.proof, measured)  # fmt: skip
+        shipped = ship_bundles(recipe, space, made)
+        measured = measure_bundles(recipe, space, made, shipped)
+        write_reports(recipe, space, made, measured)
     return shipped.student
 
 
@@ -57,7 +40,21 @@ def make_and_prove(recipe: Recipe, space: Workspace) -> Made:
     teacher = train_teacher(recipe, space, data)
     outputs = ask_teacher(recipe, space, data, corpus, teacher)
     student = train_student(recipe, space, data, corpus, teacher, outputs)
-    files = export_student(recipe, space, student)
+    pruned = prune_student(recipe, space, data, corpus, teacher, outputs, student)
+    files = export_student(recipe, space, pruned.student)
     teacher_files = export_teacher(recipe, space, teacher)
-    proof = prove_files(recipe, space, data, teacher, student, files, teacher_files)
-    return Made(data, teacher, student, files, teacher_files, proof)
+    teacher_proof = prove_teacher(recipe, space, data, teacher, teacher_files)
+    proof = prove_student(recipe, space, data, pruned.student, files, teacher_proof)
+    return Made(data, teacher, pruned, files, teacher_files, proof)
+
+
+def plan_first_round(recipe: Recipe, out: Path) -> Path:
+    """Everything up to the first plan of a cut, whose folder is returned. Nothing is cut."""
+    space = Workspace(out)
+    with space.locked():
+        data = read_data(recipe, space)
+        corpus = read_corpora(recipe, space)
+        teacher = train_teacher(recipe, space, data)
+        outputs = ask_teacher(recipe, space, data, corpus, teacher)
+        student = train_student(recipe, space, data, corpus, teacher, outputs)
+        return plan_cut(recipe, space, data, corpus, student, 0)

@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from .. import __version__
+from ..compress.models.checkpoint import count_parameters, load_student
 from ..compress.models.folded import inference_form
-from ..compress.models.mobilebert import MobileBertClassifier, count_parameters, load_student
 from ..compress.teacher import load_teacher
 from ..export.bundle import write_bundle
 from ..export.quantize import quantize_onnx, quantize_tflite
@@ -22,11 +22,13 @@ from ..export.to_tflite import export_tflite
 from ..runtime.engine import open_engine
 from ..runtime.goldens import Golden, make_goldens
 from ..runtime.tokenizer import TextTokenizer
+from .hugging_face import transformers_config
 from .model_card import model_card
-from .proof import Proof
-from .recipe import Recipe, recipe_to_yaml
+from .proof import Made
+from .recipe import recipe_to_yaml
+from .sections import Recipe
 from .text_files import read_json, read_split
-from .workspace import Workspace, is_first_process, wait_for_all_processes
+from .workspace import Workspace, in_first_process
 
 GOLDEN_TEXTS = 32
 NASTY_TEXTS = ("Ünïcödé — déjà vu…", "👍🏽 great!!! 🎉", "電影很好看", "a\u0301 b\u200dc", "x" * 150, "the " * 400)
@@ -96,40 +98,34 @@ def model_files(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in sorted(folder.iterdir()) if path.suffix in (".onnx", ".tflite")}
 
 
-def ship_bundles(
-    recipe: Recipe, space: Workspace, data: Path, teacher: Path, student: Path,
-    files: Path, teacher_files: Path, proof: Proof,
-) -> Shipped:  # fmt: skip
+def ship_bundles(recipe: Recipe, space: Workspace, made: Made) -> Shipped:
     """Packs `bundle` (the student) and `teacher-bundle` in the output folder; they are replaced whole."""
     shipped = Shipped(space.root / "bundle", space.root / "teacher-bundle")
-    if is_first_process():
-        _pack(recipe, shipped, data, teacher, student, files, teacher_files, proof)
-    wait_for_all_processes()
+    in_first_process(lambda: _pack(recipe, shipped, made))
     return shipped
 
 
-def _pack(
-    recipe: Recipe, shipped: Shipped, data: Path, teacher: Path, student: Path,
-    files: Path, teacher_files: Path, proof: Proof,
-) -> None:  # fmt: skip
-    texts = [*read_split(data / "validation.jsonl").texts[:GOLDEN_TEXTS], *NASTY_TEXTS]
-    model = load_student(student)
+def _pack(recipe: Recipe, shipped: Shipped, made: Made) -> None:
+    proof = made.proof
+    texts = [*read_split(made.data / "validation.jsonl").texts[:GOLDEN_TEXTS], *NASTY_TEXTS]
+    model = load_student(made.student)
     quality = [file.quality for file in proof.student]
     card = model_card(recipe, count_parameters(model), proof)
     student_config = transformers_config(recipe, model)
     teacher_quality = [file.quality for file in proof.teacher]
     teacher_card = f"# {recipe.name}: the teacher\n\nPacked only to measure the student beside it.\n"
-    for folder, source, config, shown, readme in (
-        (shipped.student, files, student_config, quality, card),
-        (shipped.teacher, teacher_files, read_json(teacher / "config.json"), teacher_quality, teacher_card),
+    teacher_config = read_json(made.teacher / "config.json")
+    for folder, origin, source, config, shown, readme in (
+        (shipped.student, made.student, made.files, student_config, quality, card),
+        (shipped.teacher, made.teacher, made.teacher_files, teacher_config, teacher_quality, teacher_card),
     ):
         models = model_files(source)
-        tokenizer = TextTokenizer(teacher, recipe.task.max_length)
+        tokenizer = TextTokenizer(origin, recipe.task.max_length)
         engines = {name: open_engine(path, path.suffix.lstrip(".")) for name, path in models.items()}
         goldens = make_goldens(texts, tokenizer, engines, recipe.task.labels)
         write_bundle(
             folder, name=recipe.name, task=recipe.task.kind, labels=recipe.task.labels, model_files=models,
-            tokenizer_folder=teacher, config=config, recipe_yaml=recipe_to_yaml(recipe),
+            tokenizer_folder=origin, config=config, recipe_yaml=recipe_to_yaml(recipe),
             sequence_lengths=recipe.export.sequence_lengths if "model.tflite" in models else (),
             max_length=recipe.task.max_length, quality=shown,
             goldens=[golden for golden in goldens if _margin(golden) >= SMALLEST_MARGIN],
@@ -145,33 +141,6 @@ def provenance(recipe: Recipe) -> dict[str, Any]:
         "seed": recipe.seed,
         "student_seed": recipe.distill.seed,
         "versions": {"penjing": __version__, **{name: found for name in PACKAGES if (found := _version(name))}},
-    }
-
-
-def transformers_config(recipe: Recipe, model: MobileBertClassifier) -> dict[str, Any]:
-    """The `config.json` with which Hugging Face loaders open the bundle."""
-    shape, first = model.config, model.config.layers[0]
-    names = {str(i): name for i, name in enumerate(recipe.task.labels)}
-    return {
-        "architectures": ["MobileBertForSequenceClassification"],
-        "model_type": "mobilebert",
-        "vocab_size": shape.vocab_size,
-        "hidden_size": shape.hidden_size,
-        "embedding_size": shape.embedding_size,
-        "intra_bottleneck_size": shape.bottleneck_size,
-        "num_hidden_layers": len(shape.layers),
-        "num_attention_heads": first.heads,
-        "intermediate_size": first.feed_forwards[0],
-        "num_feedforward_networks": len(first.feed_forwards),
-        "max_position_embeddings": recipe.task.max_length,
-        "type_vocab_size": shape.type_vocab_size,
-        "hidden_act": shape.activation,
-        "normalization_type": shape.norm,
-        "classifier_activation": False,
-        "pad_token_id": shape.pad_id,
-        "problem_type": "single_label_classification",
-        "id2label": names,
-        "label2id": {name: int(i) for i, name in names.items()},
     }
 
 

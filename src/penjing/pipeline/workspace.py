@@ -7,7 +7,6 @@ others wait. Left out: removing old stages; their folders may be deleted at any 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -22,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from .. import __version__
 from ..compress.training import process_state
-from ..runtime.errors import OutputError
+from ..runtime.errors import UNWRITABLE, OutputError
 
 CHECKPOINTS = "checkpoints"
 """Sub-folder of an unfinished stage that is removed when the stage is complete."""
@@ -95,7 +94,7 @@ def _readable_output_errors(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EDQUOT):
+        if error.errno not in UNWRITABLE:
             raise
         raise OutputError(
             f"cannot write to {root} ({os.strerror(error.errno)}): free space or choose another folder with --out,"
@@ -116,8 +115,10 @@ def _digest(file: Any) -> str:
     return digest.hexdigest()
 
 
-def wait_for_all_processes() -> None:
-    """Until the other processes of `accelerate launch` are here too."""
+def in_first_process(work: Callable[[], None]) -> None:
+    """Does `work` in the one process that writes; the other processes of `accelerate launch` wait for it."""
+    if is_first_process():
+        work()
     process_state().wait_for_everyone()
 
 

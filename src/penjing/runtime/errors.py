@@ -4,6 +4,11 @@ One base class and one name for each part of the pipeline that can refuse. A mes
 what is allowed, and the next step; the command line prints it on one line and exits with code 2.
 """
 
+import errno
+
+UNWRITABLE = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EDQUOT)
+"""Numbers of the OSErrors that free space, rights or another folder would cure: the user's, not a fault of Penjing."""
+
 
 class PenjingError(Exception):
     """Base of all errors whose message is meant for the user."""
@@ -15,6 +20,10 @@ class RecipeError(PenjingError):
 
 class DataError(PenjingError):
     """A data file is missing, broken, or does not hold what the recipe says."""
+
+
+class PruningError(PenjingError):
+    """A model cannot be cut as asked: an impossible budget, a plan that does not fit, bad importances."""
 
 
 class TrainingError(PenjingError):

@@ -1,7 +1,7 @@
-"""From teacher to student: start from its weights, learn its layers on the transfer set, then its decisions.
+"""A fresh student from its teacher: the shape from the recipe, the weights in closed form, then both phases.
 
-The transfer phase matches feature maps and attention on all text at hand, the task phase the logits (MobileBERT, arXiv
-2004.02984, section 3.4, in the auxiliary form: all layers together). Left out: the progressive strategies.
+Or the teacher itself in our own form (`architecture: bert`), for pruning to cut the student out of. Left out: the
+phases' losses (`phases.py`).
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ..models.bert import bert_from_teacher
+from ..models.checkpoint import save_student
 from ..models.from_teacher import start_from_teacher
-from ..models.mobilebert import MobileBertClassifier, MobileBertConfig, save_student
-from ..teacher import accuracy
+from ..models.mobilebert import MobileBertClassifier, MobileBertConfig
 from ..tokens import Batch, TokenizedTexts, shuffled_batches
-from ..training import Evaluation, StepLoss, TrainingPlan, device_of, train
-from .losses import attention_loss, feature_map_loss, logits_loss
-from .teacher_cache import TeacherOutputs
+from ..training import Evaluation
+from .alignment import Alignment, write_alignment
+from .phases import DistillSettings, Lessons, learn, validate
 
 START_SENTENCES = 1536
 """Texts that the closed-form start looks at; twice as many changed the start's accuracy by less than its noise."""
@@ -48,46 +47,6 @@ class StudentShape(Protocol):
     def norm(self) -> str: ...
     @property
     def activation(self) -> str: ...
-
-
-class DistillSettings(Protocol):
-    """The distillation's section of a recipe."""
-
-    @property
-    def transfer_epochs(self) -> int: ...
-    @property
-    def transfer_learning_rate(self) -> float: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def warmup(self) -> float: ...
-    @property
-    def temperature(self) -> float: ...
-    @property
-    def logits_weight(self) -> float: ...
-    @property
-    def label_weight(self) -> float: ...
-    @property
-    def feature_weight(self) -> float: ...
-    @property
-    def attention_weight(self) -> float: ...
-    @property
-    def evaluations_per_epoch(self) -> int: ...
-
-
-@dataclass(frozen=True)
-class Lessons:
-    """Everything the student learns from. Rows beyond `len(labels)` are the corpus and carry no label."""
-
-    texts: TokenizedTexts
-    outputs: TeacherOutputs
-    labels: tuple[int, ...]
-    validation: TokenizedTexts
-    validation_labels: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -121,93 +80,34 @@ def distil_student(
     folder: Path,
     checkpoints: Path,
 ) -> Curves:
-    """Makes the student, trains it in both phases and saves it into `folder`."""
+    """Makes the student, trains it in both phases and saves it and its alignment into `folder`."""
     torch.manual_seed(seed)
     student = MobileBertClassifier(config, lessons.outputs.logits.shape[1]).eval()
-    project = start_from_teacher(student, teacher, start_batches(lessons.texts, seed))
+    basis = start_from_teacher(student, teacher, start_batches(lessons.texts, seed))
+    alignment = Alignment.whole(len(config.layers), basis)
     with torch.no_grad():
         start = validate(student, lessons)
-    transfer = _phase(student, lessons, settings, _transfer_loss(lessons, settings, project), seed, checkpoints, True)
-    task = _phase(student, lessons, settings, _task_loss(lessons, settings), seed, checkpoints, False)
+    transfer, task = learn(student, lessons, settings, alignment, seed=seed, checkpoints=checkpoints)
     save_student(student.cpu(), folder)
+    write_alignment(alignment, folder)
     return Curves(start, tuple(transfer), tuple(task))
+
+
+def copy_teacher(teacher: Any, lessons: Lessons, folder: Path) -> Curves:
+    """Saves the teacher as a student in our own form: what pruning cuts a student out of. Nothing is trained.
+
+    Raises PruningError when the teacher is no BERT.
+    """
+    student = bert_from_teacher(teacher)
+    with torch.no_grad():
+        start = validate(student, lessons)
+    save_student(student, folder)
+    basis = torch.eye(student.config.hidden_size)
+    write_alignment(Alignment.whole(len(student.config.layers), basis), folder)
+    return Curves(start, (), ())
 
 
 def start_batches(texts: TokenizedTexts, seed: int) -> list[Batch]:
     """The sentences that the closed-form start looks at, drawn by the seed."""
     batches = shuffled_batches(texts.lengths, START_BATCH, f"start-{seed}")[: -(-START_SENTENCES // START_BATCH)]
     return [texts.batch(indices) for indices in batches]
-
-
-def validate(student: MobileBertClassifier, lessons: Lessons) -> float:
-    """Accuracy on the validation text."""
-
-    def logits_of(batch: Batch) -> Tensor:
-        own = batch.to(device_of(student))
-        logits: Tensor = student(own.input_ids, own.attention_mask, own.token_type_ids)
-        return logits
-
-    return accuracy(logits_of, lessons.validation, lessons.validation_labels)
-
-
-def _phase(
-    student: MobileBertClassifier,
-    lessons: Lessons,
-    settings: DistillSettings,
-    step_loss: StepLoss,
-    seed: int,
-    checkpoints: Path,
-    is_transfer: bool,
-) -> list[Evaluation]:
-    name = "transfer" if is_transfer else "task"
-    plan = TrainingPlan(
-        settings.transfer_epochs if is_transfer else settings.epochs, settings.batch_size,
-        settings.transfer_learning_rate if is_transfer else settings.learning_rate, settings.warmup,
-        settings.evaluations_per_epoch, seed,
-    )  # fmt: skip
-    if plan.epochs == 0:
-        return []
-    folder = checkpoints / name
-    folder.mkdir(parents=True, exist_ok=True)
-    lengths = lessons.texts.lengths
-    return train(student, lengths, step_loss, lambda: validate(student, lessons), plan, folder, f"student: {name}")
-
-
-def _transfer_loss(lessons: Lessons, settings: DistillSettings, project: Tensor) -> StepLoss:
-    """Feature maps and attention of every layer, and the logits."""
-    same_size = project.shape[0] == project.shape[1]
-
-    def step_loss(model: nn.Module, indices: list[int]) -> Tensor:
-        device = device_of(model)
-        batch, lesson = lessons.texts.batch(indices).to(device), lessons.outputs.lesson(indices).to(device)
-        logits, layers = model(batch.input_ids, batch.attention_mask, batch.token_type_ids, with_layers=True)
-        targets = lesson.hidden if same_size else tuple(h @ project.to(device) for h in lesson.hidden)
-        mask = batch.attention_mask
-        loss = settings.logits_weight * logits_loss(logits.float(), lesson.logits, settings.temperature)
-        for own, target in zip(layers.hidden[1:], targets, strict=False):
-            loss = loss + settings.feature_weight * feature_map_loss(own.float(), target, mask) / len(targets)
-        for own, weights in zip(layers.scores, lesson.attention, strict=False):
-            loss = loss + settings.attention_weight * attention_loss(own.float(), weights, mask) / len(layers.scores)
-        return loss
-
-    return step_loss
-
-
-def _task_loss(lessons: Lessons, settings: DistillSettings) -> StepLoss:
-    """The teacher's logits on all text and, where asked for, the gold labels on the labelled rows."""
-    labels = torch.tensor(lessons.labels)
-
-    def step_loss(model: nn.Module, indices: list[int]) -> Tensor:
-        device = device_of(model)
-        lesson = lessons.outputs.lesson(indices, with_layers=False).to(device)
-        batch = lessons.texts.batch(indices).to(device)
-        logits = model(batch.input_ids, batch.attention_mask, batch.token_type_ids).float()
-        loss = settings.logits_weight * logits_loss(logits, lesson.logits, settings.temperature)
-        labelled = [row for row, i in enumerate(indices) if i < len(labels)]
-        if settings.label_weight and labelled:
-            gold = labels[[indices[row] for row in labelled]].to(device)
-            share = len(labelled) / len(indices)
-            loss = loss + settings.label_weight * share * F.cross_entropy(logits[labelled], gold)
-        return loss
-
-    return step_loss

@@ -52,28 +52,36 @@ class TeacherOutputs:
     layers: int
     heads: int
 
-    def lesson(self, indices: Sequence[int], with_layers: bool = True) -> Lesson:
-        """The outputs for the texts at `indices`, padded with zeros like `TokenizedTexts.batch`."""
-        logits = torch.from_numpy(self.logits[np.asarray(indices)])
-        if not with_layers:
-            return Lesson(logits, (), ())
-        longest = max(int(self.offsets[i + 1] - self.offsets[i]) for i in indices)
-        return Lesson(logits, self._hidden(indices, longest), self._attention(indices, longest))
+    def logits_of(self, indices: Sequence[int]) -> Tensor:
+        """[batch, labels] of the texts at `indices`."""
+        return torch.from_numpy(self.logits[np.asarray(indices)])
 
-    def _hidden(self, indices: Sequence[int], longest: int) -> tuple[Tensor, ...]:
+    def lesson(self, indices: Sequence[int], length: int, aligned: NDArray[np.bool_]) -> Lesson:
+        """The outputs for the texts at `indices`, padded with zeros to `length` tokens.
+
+        Where `aligned` [texts] is False the student's tokens are not the teacher's: that text's rows stay zero.
+        """
+        rows = [(row, i) for row, i in enumerate(indices) if aligned[i]]
+        return Lesson(
+            self.logits_of(indices),
+            self._hidden(rows, len(indices), length),
+            self._attention(rows, len(indices), length),
+        )
+
+    def _hidden(self, rows: list[tuple[int, int]], count: int, length: int) -> tuple[Tensor, ...]:
         if self.hidden is None:
             return ()
-        out = np.zeros((self.layers, len(indices), longest, self.hidden.shape[2]), dtype=np.float16)
-        for row, i in enumerate(indices):
+        out = np.zeros((self.layers, count, length, self.hidden.shape[2]), dtype=np.float16)
+        for row, i in rows:
             states = self.hidden[self.offsets[i] : self.offsets[i + 1]]
             out[:, row, : len(states)] = states.transpose(1, 0, 2)
         return tuple(torch.from_numpy(out).float())
 
-    def _attention(self, indices: Sequence[int], longest: int) -> tuple[Tensor, ...]:
+    def _attention(self, rows: list[tuple[int, int]], count: int, length: int) -> tuple[Tensor, ...]:
         if self.attention is None:
             return ()
-        out = np.zeros((self.layers, len(indices), self.heads, longest, longest), dtype=np.float16)
-        for row, i in enumerate(indices):
+        out = np.zeros((self.layers, count, self.heads, length, length), dtype=np.float16)
+        for row, i in rows:
             n = int(self.offsets[i + 1] - self.offsets[i])
             flat = self.attention[self.attention_offsets[i] : self.attention_offsets[i + 1]]
             out[:, row, :, :n, :n] = flat.reshape(self.layers, self.heads, n, n)

@@ -2,24 +2,19 @@
 
 Bottlenecks, stacked feed-forwards, NoNorm, trigram embedding and the shared query/key bottleneck, with module names
 equal to the published checkpoint's, so that `state_dict` needs no translation. Heads and feed-forward widths may differ
-from layer to layer. Left out: the masked-LM and next-sentence heads, dropout (published hidden dropout is 0), and the
-form for devices, which is `folded.py`.
+from layer to layer. Left out: the masked-LM and next-sentence heads, dropout (published hidden dropout is 0), the form
+for devices (`folded.py`), and files (`checkpoint.py`).
 """
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from ...runtime.errors import TrainingError
 
 MASK_SCORE = -30.0
 """Score of a padded key. exp(-30) is 1e-13: nothing for a sum, yet within the range of fp16 and of an int8 scale."""
@@ -313,45 +308,6 @@ class MobileBertClassifier(nn.Module):
 def mask_to_scores(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
     """[batch, sequence] of 1 and 0 -> [batch, 1, 1, sequence] of 0 and MASK_SCORE."""
     return (1.0 - attention_mask[:, None, None, :].to(dtype)) * MASK_SCORE
-
-
-def count_parameters(model: nn.Module) -> tuple[int, int]:
-    """Total parameters, and those that are not in an embedding table."""
-    total = sum(p.numel() for p in model.parameters())
-    tables = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Embedding))
-    return total, total - tables
-
-
-def save_student(model: MobileBertClassifier, folder: Path) -> None:
-    """Writes `model.safetensors` (published names) and `student.json` (shape) into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.detach().contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors")
-    shape = {"config": model.config.to_dict(), "num_labels": model.num_labels}
-    (folder / "student.json").write_text(json.dumps(shape, indent=2) + "\n", encoding="utf-8")
-
-
-def load_student(folder: Path) -> MobileBertClassifier:
-    """Reads what `save_student` wrote; raises TrainingError when names or shapes do not fit."""
-    shape = json.loads((folder / "student.json").read_text(encoding="utf-8"))
-    model = MobileBertClassifier(MobileBertConfig.from_dict(shape["config"]), shape["num_labels"])
-    load_weights(model, folder / "model.safetensors")
-    return model.eval()
-
-
-def load_weights(model: MobileBertClassifier, path: Path) -> None:
-    """Loads a checkpoint with the published names; one of the bare encoder (no prefix) leaves the head as it is.
-
-    Raises TrainingError that names the weights that are missing or have another shape.
-    """
-    weights = load_file(path)
-    if not any(name.startswith("mobilebert.") for name in weights):
-        weights = {f"mobilebert.{name}": value for name, value in weights.items()}
-    own = model.state_dict()
-    wrong = [n for n in own if n in weights and weights[n].shape != own[n].shape]
-    missing = [n for n in own if n not in weights and not n.startswith("classifier.")]
-    if wrong or missing:
-        raise TrainingError(f"{path} does not fit this student: missing {missing[:3]}, other shape {wrong[:3]}")
-    model.load_state_dict({n: w for n, w in weights.items() if n in own}, strict=False)
 
 
 def _initialize(module: nn.Module) -> None:

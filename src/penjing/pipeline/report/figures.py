@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from ...benchmarks.measurement import Condition, Measurement
 from ...benchmarks.results import Run
 from .model import ModelRow, Report
+from .pruning import survivors_svg
 from .svg import INK, WIDTH, colour, drawing_style, figure_svg
 from .words import condition_order, condition_words, headline_condition, milliseconds, plural
 
@@ -47,6 +48,8 @@ def pictures(report: Report) -> tuple[Picture, ...]:
                 made.append(inside_one_prediction(report.run))
             if report.run.profiles:
                 made.append(operators(report.run))
+        if report.cuts:
+            made.append(survivors(report))
         if any(curve.points for curve in report.curves):
             made.append(training_curves(report))
     return tuple(made)
@@ -166,6 +169,12 @@ def operators(run: Run) -> Picture:
     figure.legend(loc="outside upper left", ncols=4)
     caption = "ONNX files, by ONNX Runtime's profiler."
     return Picture("operators", "Where the engine's time goes", figure_svg(figure, "ops"), caption)
+
+
+def survivors(report: Report) -> Picture:
+    """Which heads and how many neurons of each layer the last round left."""
+    caption = "Of the model as it was before the last round. Empty: cut."
+    return Picture("survivors", "What survived the cut", survivors_svg(report.cuts), caption)
 
 
 def training_curves(report: Report) -> Picture:

@@ -84,6 +84,25 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class CutRound:
+    """One round of pruning: the budget that was `asked` of cost `field`, every cost before, predicted and got.
+
+    `rows` are the plan's table. `layers` are the numbers of the layers that stay; `heads[layer]` says of each head
+    whether it stays, `neurons[layer]` how many neurons of how many.
+    """
+
+    field: str
+    asked: float
+    before: Mapping[str, float]
+    predicted: Mapping[str, float]
+    got: Mapping[str, float]
+    rows: tuple[tuple[str, ...], ...]
+    layers: tuple[int, ...]
+    heads: tuple[tuple[bool, ...], ...]
+    neurons: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class Claim:
     """A figure that may be published. `command` makes it again; a missed target says `why`."""
 
@@ -115,6 +134,7 @@ class Report:
     agreement: Share | None = None
     data: DataSummary | None = None
     curves: tuple[Curve, ...] = ()
+    cuts: tuple[CutRound, ...] = ()
     run: Run | None = None
     claims: tuple[Claim, ...] = ()
     failures: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from ...benchmarks.intervals import FEWEST_ROUNDS
 from ...benchmarks.measurement import Condition, Measurement
 from ...benchmarks.results import Run
 from .model import ModelRow, Report, Share
+from .pruning import budget_rows, plan_columns, plan_table_rows
 from .words import DASH, between, condition_order, condition_words, megabytes, milliseconds, plural
 
 TOP_OPERATORS = 5
@@ -32,7 +33,7 @@ class Table:
 
 def tables(report: Report) -> tuple[Table, ...]:
     """All tables that have rows, in reading order."""
-    made = [models_table(report), claims_table(report)]
+    made = [models_table(report), claims_table(report), budget_table(report), plan_table(report)]
     if report.run is not None:
         made += run_tables(report.run, report.student)
     made += [data_table(report), curves_table(report)]
@@ -83,6 +84,19 @@ def claims_table(report: Report) -> Table:
         rows.append((claim.id, value, interval, _count(claim.n), claim.target, met, claim.command))
     columns = ("Claim", "Value", "95%", "n", "Target", "Met", "Made by")
     return Table("claims", "Claims", columns, tuple(rows), wide=(0, 5, 6))
+
+
+def budget_table(report: Report) -> Table:
+    """What the cut was to cost, should cost and does cost."""
+    columns = ("Round", "Cost", "Before", "Asked, at most", "Predicted", "Got")
+    note = "Got: counted on the model that came out; bytes are those of the file, milliseconds its median here."
+    return Table("budget", "Budget of the cut", columns, tuple(budget_rows(report.cuts)), note, wide=(1,))
+
+
+def plan_table(report: Report) -> Table:
+    """The plan of every round, part by part."""
+    note = "Each line's savings are those of its own cut, made after the cuts above it."
+    return Table("plan", "Plan of the cut", plan_columns(), tuple(plan_table_rows(report.cuts)), note, wide=(1,))
 
 
 def latency_table(run: Run) -> Table:

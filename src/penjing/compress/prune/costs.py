@@ -1,0 +1,102 @@
+"""What a shape costs, before it exists: parameters, multiply-accumulates, bytes of its int8 file, latency.
+
+Counted on a model without storage (torch's meta device), so nothing can be forgotten. Bytes are those of the int8
+ONNX file: a byte a weight, fp32 scales and biases, and the graph, whose size hardly depends on the widths. Latency
+comes from a table measured on one machine, piecewise linear in a layer's heads and in its neurons (Kwon et al. 2022,
+arXiv 2204.09656, section 3.3). Left out: measuring that table, which needs files and an engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..models.bert import BertClassifier, BertShape
+from ..models.mobilebert import LayerShape, MobileBertClassifier
+from .units import Shape, UnitMasks
+
+GRAPH_BYTES = 60_000
+"""Nodes and names of an exported int8 graph of about six layers; a few per cent of the smallest file."""
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Milliseconds of one layer's attention for each number of heads and of one feed-forward for each width, measured
+    at `sequence_length` tokens; `rest_ms` is what the model takes besides its layers. Between the points: linear."""
+
+    machine: str
+    sequence_length: int
+    heads: tuple[tuple[int, float], ...]
+    neurons: tuple[tuple[int, float], ...]
+    rest_ms: float
+
+    def predict(self, shape: Shape) -> float:
+        """Milliseconds of a whole model."""
+        layers = sum(
+            _between(self.heads, layer.heads) + sum(_between(self.neurons, width) for width in layer.feed_forwards)
+            for layer in shape.layers
+        )
+        return self.rest_ms + layers
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one model: parameters in all and without embedding tables, multiply-accumulates of one text of the given
+    length, bytes of the int8 file, and milliseconds where a latency table is at hand."""
+
+    parameters: int
+    non_embedding: int
+    macs: int
+    bytes: int
+    latency_ms: float | None = None
+
+
+def cost_of(shape: Shape, num_labels: int, sequence_length: int, table: LatencyTable | None = None) -> Cost:
+    """Costs of a model of this shape on a text of `sequence_length` tokens."""
+    model = skeleton(shape, num_labels)
+    linears = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.Linear)]
+    tables = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    total = sum(p.numel() for p in model.parameters())
+    embedding = sum(m.weight.numel() for m in tables)
+    macs = sum(m.weight.numel() * (1 if _once(name) else sequence_length) for name, m in linears)
+    macs += sum(2 * layer.heads * layer.head_size * sequence_length**2 for layer in shape.layers)
+    whole = sum(m.weight.numel() for _, m in linears) + embedding
+    scales = sum(m.out_features for _, m in linears) + sum(m.num_embeddings for m in tables)
+    size = whole + 4 * (total - whole) + 4 * scales + GRAPH_BYTES
+    return Cost(total, total - embedding, macs, size, None if table is None else table.predict(shape))
+
+
+def skeleton(shape: Shape, num_labels: int) -> Any:
+    """A classifier of this shape without storage, for counting."""
+    kind: Any = BertClassifier if isinstance(shape, BertShape) else MobileBertClassifier
+    with torch.device("meta"):
+        return kind(shape, num_labels)
+
+
+def shape_after(shape: Shape, masks: UnitMasks) -> Shape:
+    """The shape that is left when the units with factor 0 are gone."""
+    return with_units(shape, masks.kept_heads, masks.kept_neurons)
+
+
+def with_units(shape: Shape, heads: Sequence[int], neurons: Sequence[Sequence[int]]) -> Shape:
+    """The shape with these numbers of heads and widths of feed-forwards, layer by layer."""
+    layers = tuple(
+        LayerShape(count, layer.head_size, tuple(widths))
+        for layer, count, widths in zip(shape.layers, heads, neurons, strict=True)
+    )
+    return replace(shape, layers=layers)
+
+
+def _once(name: str) -> bool:
+    """Pooler and head see the first token alone."""
+    return name == "classifier" or ".pooler." in name
+
+
+def _between(points: tuple[tuple[int, float], ...], size: int) -> float:
+    sizes, times = zip(*points, strict=True)
+    return float(np.interp(size, sizes, times))

@@ -1,0 +1,161 @@
+"""The stages that cut: a plan, which can be looked at, then the cut and the recovery. Each is folder(s) in, folder out.
+
+With several rounds the two stages alternate, each round going an equal ratio of the way to the budget. Left out: how
+anything is chosen or cut (`compress/prune`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..compress.distill.alignment import Alignment, read_alignment, write_alignment
+from ..compress.distill.phases import learn, validate
+from ..compress.models.checkpoint import load_student, save_student
+from ..compress.prune.apply import apply_plan
+from ..compress.prune.costs import shape_after
+from ..compress.prune.make_plan import Budget, choose_units, rows_left, structure
+from ..compress.prune.plan import PruningPlan, read_plan, write_plan
+from ..compress.prune.rescale import refit_outputs
+from ..compress.prune.table import plan_rows
+from ..compress.prune.tokenizer_cut import write_cut_tokenizer
+from ..compress.prune.units import Encoder
+from ..compress.prune.vocabulary import write_cut
+from ..compress.prune.widths import hidden_basis
+from ..compress.tokens import Batch, shuffled_batches, tokenize
+from ..runtime.errors import PruningError
+from .fit import all_texts, copy_tokenizer, read_lessons
+from .sections import Prune, Recipe
+from .text_files import read_split, write_json
+from .workspace import CHECKPOINTS, Workspace
+
+CALIBRATION_BATCH = 64
+SUMMARY_NAME = "summary.json"
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """The student after the last round, and the plans of all rounds; no plans if the recipe cuts nothing."""
+
+    student: Path
+    plans: tuple[Path, ...]
+
+
+def prune_student(
+    recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path, outputs: Path, student: Path
+) -> Pruned:
+    """Every round's plan, cut and recovery."""
+    plans: list[Path] = []
+    for index in range(recipe.prune.rounds if recipe.prune else 0):
+        plans.append(plan_cut(recipe, space, data, corpus, student, index))
+        student = cut_and_recover(recipe, space, data, corpus, teacher, outputs, student, plans[-1])
+    return Pruned(student, tuple(plans))
+
+
+def plan_cut(recipe: Recipe, space: Workspace, data: Path, corpus: Path, student: Path, index: int) -> Path:
+    """`plan.json` of round `index`, and `summary.json`: what was asked, costs before and predicted, the plan's rows."""
+    settings = _settings(recipe)
+
+    def work(folder: Path) -> None:
+        model: Encoder = load_student(student)
+        batches = calibration(recipe, data, student)
+        sizes = settings.widths.sizes if index == 0 else {}
+        later = settings.model_copy(update={"layers": None, "vocabulary": None})
+        own = settings if index == 0 else later
+        plan, whole = structure(model, own, sizes, batches, student, all_texts(data, corpus))
+        budget = _budget(recipe, whole, plan, index)
+        if settings.units is not None:
+            plan = replace(plan, masks=choose_units(whole, settings, batches, budget, plan.vocabulary))
+        write_plan(plan, folder)
+        write_json(folder / SUMMARY_NAME, _summary(model, whole, plan, budget))
+
+    own_settings = {"prune": settings.model_dump(exclude={"recovery"}), "seed": recipe.distill.seed, "round": index}
+    return space.stage("pruning-plan", work, inputs=[data, corpus, student], settings=own_settings)
+
+
+def cut_and_recover(
+    recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path, outputs: Path, student: Path, plan: Path
+) -> Path:
+    """The smaller student, its tokenizer, its alignment with the teacher, and `history.json`."""
+    settings = _settings(recipe)
+
+    def work(folder: Path) -> None:
+        cut, model = read_plan(plan), load_student(student)
+        batches = calibration(recipe, data, student)
+        small = apply_plan(model, cut, mend=lambda whole, part: refit_outputs(whole, part, batches))
+        if cut.vocabulary is None:
+            copy_tokenizer(student, folder)
+        else:
+            write_cut_tokenizer(student, folder, cut.vocabulary)
+            write_cut(cut.vocabulary, folder)
+        alignment = align(read_alignment(student), cut)
+        lessons = read_lessons(recipe, data, corpus, teacher, outputs, folder)
+        with torch.no_grad():
+            start = validate(small, lessons)
+        curves: dict[str, Any] = {"start": start, "transfer": [], "task": []}
+        if settings.recovery is not None:
+            phases = learn(small, lessons, settings.recovery, alignment, seed=recipe.distill.seed,
+                           checkpoints=folder / CHECKPOINTS)  # fmt: skip
+            curves |= {"transfer": [asdict(p) for p in phases[0]], "task": [asdict(p) for p in phases[1]]}
+        save_student(small.cpu(), folder)
+        write_alignment(alignment, folder)
+        write_json(folder / "history.json", curves)
+
+    recovery = None if settings.recovery is None else settings.recovery.model_dump()
+    inputs = [data, corpus, teacher, outputs, student, plan]
+    own_settings = {"recovery": recovery, "seed": recipe.distill.seed}
+    return space.stage("pruned", work, inputs=inputs, settings=own_settings, collective=True)
+
+
+def calibration(recipe: Recipe, data: Path, student: Path) -> list[Batch]:
+    """`prune.sentences` training texts, drawn by the seed."""
+    texts = tokenize(read_split(data / "train.jsonl").texts, student, recipe.task.max_length)
+    count = -(-min(_settings(recipe).sentences, len(texts)) // CALIBRATION_BATCH)
+    drawn = shuffled_batches(texts.lengths, CALIBRATION_BATCH, f"calibration-{recipe.distill.seed}")[:count]
+    return [texts.batch(indices) for indices in drawn]
+
+
+def align(alignment: Alignment, plan: PruningPlan) -> Alignment:
+    """How the student answers to its teacher after the cut."""
+    basis = hidden_basis(plan.tensors)
+    alignment = alignment if basis is None else alignment.after_hidden(basis)
+    kept = tuple(tuple(i for i, factor in enumerate(layer) if factor) for layer in plan.masks.heads)
+    return alignment.after_layers(plan.layers).after_heads(kept)
+
+
+def _budget(recipe: Recipe, whole: Encoder, plan: PruningPlan, index: int) -> Budget:
+    """This round's: an equal ratio of the way from the uncut units to the goal."""
+    settings = _settings(recipe)
+    length = recipe.task.max_length
+    if settings.budget is None:
+        name, goal = "macs", 0.0
+    else:
+        ((name, goal),) = settings.budget.chosen.items()
+    full = Budget(name, 0.0, length).cost(rows_left(whole.config, plan.vocabulary), whole.num_labels)
+    if settings.budget is None:
+        goal = full * (1 - (settings.rate or 0.0)) ** (1 / settings.rounds)
+        return Budget(name, goal, length)
+    left = settings.rounds - index
+    return Budget(name, goal if left == 1 else full * (goal / full) ** (1 / left), length)
+
+
+def _summary(model: Encoder, whole: Encoder, plan: PruningPlan, budget: Budget) -> dict[str, Any]:
+    last = rows_left(shape_after(whole.config, plan.masks), plan.vocabulary)
+    rows = plan_rows(plan, model.config, model.num_labels, budget.sequence_length, budget.table)
+    return {
+        "field": budget.field,
+        "asked": budget.limit,
+        "sequence_length": budget.sequence_length,
+        "before": asdict(budget.full_cost(model.config, model.num_labels)),
+        "predicted": asdict(budget.full_cost(last, model.num_labels)),
+        "rows": rows,
+    }
+
+
+def _settings(recipe: Recipe) -> Prune:
+    if recipe.prune is None:
+        raise PruningError(f"the recipe {recipe.name!r} has no section `prune`: add one, see `penjing recipe schema`")
+    return recipe.prune

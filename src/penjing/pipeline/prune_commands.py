@@ -1,0 +1,58 @@
+"""`penjing prune`: shows what a recipe's cut would do, before anything is cut."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .extras import require
+from .terminal import print_facts, print_table, quiet_libraries
+
+prune_app = typer.Typer(help="See a cut before it is made.", rich_markup_mode=None)
+
+
+@prune_app.callback()
+def prune() -> None:
+    """See a cut before it is made."""
+
+
+@prune_app.command("plan")
+def plan(
+    recipe: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A built-in recipe's name, or a YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Change a value of the recipe; repeatable.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the results; runs/<name> if not given.")] = None,
+) -> None:
+    """Shows the plan of the first round: layer by layer what stays, and what the cut saves. Nothing is cut.
+
+    The stages before the plan run first, unless they are done; `penjing run` continues from there.
+
+    \b
+    Examples:
+      penjing prune plan sst2-cut
+      penjing prune plan my_recipe.yaml --set prune.budget.parameters=3e6
+    """
+    require("compress", "export")
+    quiet_libraries()
+    from ..compress.prune.table import COLUMNS
+    from .prune import SUMMARY_NAME
+    from .recipe import load_recipe
+    from .run import plan_first_round
+    from .text_files import read_json
+
+    loaded = load_recipe(recipe, tuple(overrides or ()))
+    folder = plan_first_round(loaded, out or Path("runs") / loaded.name)
+    summary = read_json(folder / SUMMARY_NAME)
+    print_table(COLUMNS, summary["rows"])
+    print()
+    print_facts([*_facts(summary), ("plan", str(folder / "plan.json"))])
+
+
+def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was asked, and every cost before and after."""
+    pairs = [(name, before, summary["predicted"][name]) for name, before in summary["before"].items()]
+    changes = [(name, f"{before:,} -> {after:,}") for name, before, after in pairs if after is not None]
+    return [("asked", f"{summary['field']} at most {summary['asked']:,.0f}"), *changes]

@@ -1,0 +1,80 @@
+"""What a report shows of pruning: asked, predicted and got; the plan's rows; and where heads and neurons survived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ...compress.prune.table import COLUMNS
+from .model import CutRound
+from .svg import LINE, WIDTH, colour, figure_svg
+from .words import DASH
+
+UNITS = {
+    "parameters": "parameters", "non_embedding": "without embeddings", "macs": "MACs", "bytes": "bytes (int8 ONNX)",
+    "latency_ms": "ms",
+}  # fmt: skip
+
+
+def budget_rows(cuts: Sequence[CutRound]) -> Iterator[tuple[str, ...]]:
+    """One row a cost of every round: before, asked, predicted, got."""
+    for number, cut in enumerate(cuts, 1):
+        for field, words in UNITS.items():
+            if field in cut.predicted:
+                asked = _figure(cut.asked) if field == cut.field else DASH
+                values = (cut.before.get(field), cut.predicted.get(field), cut.got.get(field))
+                before, predicted, got = (DASH if value is None else _figure(value) for value in values)
+                yield str(number), words, before, asked, predicted, got
+
+
+def plan_table_rows(cuts: Sequence[CutRound]) -> Iterator[tuple[str, ...]]:
+    """The rows of every round's plan, the round in front."""
+    for number, cut in enumerate(cuts, 1):
+        for i, row in enumerate(cut.rows):
+            yield "" if i else str(number), *(cell or DASH for cell in row)
+
+
+def plan_columns() -> tuple[str, ...]:
+    """Headers of `plan_table_rows`."""
+    return ("Round", *(column.capitalize() for column in COLUMNS))
+
+
+def survivors_svg(cuts: Sequence[CutRound]) -> str:
+    """A line a layer, a square a head, filled where it stays; beside it a bar of the neurons that stay."""
+    last = cuts[-1]
+    count = len(last.layers)
+    figure = Figure(figsize=(WIDTH, 1.0 + 0.36 * count), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    _heads(left, last)
+    _neurons(right, last)
+    for axes in (left, right):
+        axes.set_yticks(range(count), [f"layer {index}" for index in last.layers])
+        axes.set_ylim(count - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+    return figure_svg(figure, "survivors")
+
+
+def _heads(axes: Axes, cut: CutRound) -> None:
+    for row, layer in enumerate(cut.heads):
+        for head, stays in enumerate(layer):
+            style: dict[str, Any] = {"color": colour(0)} if stays else {"facecolor": "none", "edgecolor": LINE}
+            axes.scatter(head, row, marker="s", s=90, linewidths=0.8, **style)
+    axes.set_title("heads that stay", loc="left")
+    axes.set_xlim(-0.7, max(map(len, cut.heads)) - 0.3)
+    axes.set_xlabel("head")
+
+
+def _neurons(axes: Axes, cut: CutRound) -> None:
+    for row, (stays, of) in enumerate(cut.neurons):
+        axes.barh(row, of, height=0.6, facecolor="none", edgecolor=LINE)
+        axes.barh(row, stays, height=0.6, color=colour(1))
+        axes.annotate(f"{stays:,}", (stays, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8)
+    axes.set_title("neurons that stay", loc="left")
+    axes.set_xlim(0, max(of for _, of in cut.neurons) * 1.08)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"

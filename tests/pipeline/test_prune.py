@@ -1,0 +1,157 @@
+"""`prune:` in a recipe, from the plan to a bundle that answers, on a tiny teacher."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tiny_recipe import tiny_recipe
+
+from penjing.compress.models.checkpoint import count_parameters, load_student
+from penjing.pipeline.cli import main
+from penjing.pipeline.recipe import check_recipe
+from penjing.pipeline.run import run_recipe
+from penjing.runtime import load
+from penjing.runtime.errors import PruningError, RecipeError
+
+PRUNE = {
+    "widths": {"embedding": 16},
+    "layers": 1,
+    "vocabulary": 70,
+    "units": "fisher",
+    "budget": {"parameters": 9000},
+    "multiple": 4,
+    "sentences": 64,
+    "recovery": {"transfer_epochs": 1, "epochs": 1, "batch_size": 16, "learning_rate": 1e-3},
+}
+
+
+def cut_recipe(folder: Path, **changes: Any) -> dict[str, Any]:
+    """The tiny recipe with a student that is cut out of its teacher."""
+    raw = tiny_recipe(folder)
+    raw["student"] = {"architecture": "bert"}
+    raw["export"] = {"formats": ["onnx"]}
+    return {**raw, "prune": {**PRUNE, **changes}}
+
+
+def run_command(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    out, err = capsys.readouterr()
+    return int(stopped.value.code or 0), out, err
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    folder = tmp_path_factory.mktemp("cut")
+    raw = cut_recipe(folder)
+    run_recipe(check_recipe(raw, "test"), folder / "out")
+    return raw, folder / "out"
+
+
+def test_a_student_cut_out_of_its_teacher_answers_from_its_bundle(finished: tuple[dict[str, Any], Path]) -> None:
+    bundle = finished[1] / "bundle"
+    assert len((bundle / "vocab.txt").read_text(encoding="utf-8").splitlines()) == 70
+    for precision in ("fp32", "int8"):
+        predictor = load(bundle, engine="onnx", precision=precision)
+        assert predictor.predict("the film was very lovely").label == "positive"
+        assert predictor.predict("a dull plot").label == "negative"
+
+
+def test_the_cut_student_is_within_its_budget(finished: tuple[dict[str, Any], Path]) -> None:
+    student = load_student(next(finished[1].glob("pruned-*")))
+    assert count_parameters(student)[0] <= 9000
+    assert len(student.config.layers) == 1
+    assert student.config.embedding_size == 16
+
+
+def test_the_report_says_asked_predicted_and_got(finished: tuple[dict[str, Any], Path]) -> None:
+    (cut,) = json.loads((finished[1] / "report.json").read_text(encoding="utf-8"))["cuts"]
+    assert cut["asked"] == 9000
+    assert cut["predicted"]["parameters"] == cut["got"]["parameters"] <= 9000
+    assert cut["got"]["bytes"] == (finished[1] / "bundle" / "model.int8.onnx").stat().st_size
+    page = (finished[1] / "report.html").read_text(encoding="utf-8")
+    assert "What survived the cut" in page
+    assert "Budget of the cut" in page
+
+
+def test_the_plan_is_shown_without_cutting(
+    finished: tuple[dict[str, Any], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw, out = finished
+    recipe = out.parent / "cut.yaml"
+    recipe.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    before = set(out.iterdir())
+    code, shown, _ = run_command(["prune", "plan", str(recipe), "--out", str(out)], capsys)
+    assert code == 0
+    assert set(out.iterdir()) == before
+    lines = shown.splitlines()
+    assert lines[0].split("\t")[:3] == ["part", "kept", "of"]
+    assert lines[1].split("\t")[:3] == ["embedding width", "16", "32"]
+    assert any(line.startswith("vocabulary rows\t70\t") for line in lines)
+    assert "asked\tparameters at most 9,000" in lines
+
+
+def test_two_rounds_cut_twice_and_both_plans_are_kept(finished: tuple[dict[str, Any], Path]) -> None:
+    raw, out = finished
+    twice = {**raw, "prune": {**raw["prune"], "rounds": 2, "budget": {"macs": 60_000}, "vocabulary": None}}
+    run_recipe(check_recipe(twice, "test"), out.parent / "twice")
+    cuts = json.loads((out.parent / "twice" / "report.json").read_text(encoding="utf-8"))["cuts"]
+    assert len(cuts) == 2
+    assert cuts[0]["predicted"]["macs"] > cuts[1]["predicted"]["macs"]
+    assert cuts[1]["got"]["macs"] <= 60_000
+
+
+def test_an_impossible_budget_is_one_line_with_the_nearest_possible(
+    finished: tuple[dict[str, Any], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw, out = finished
+    recipe = out.parent / "impossible.yaml"
+    recipe.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    for budget in ("10", "1e9"):
+        arguments = ["prune", "plan", str(recipe), "--out", str(out), "--set", f"prune.budget.parameters={budget}"]
+        code, _, error = run_command(arguments, capsys)
+        assert code == 2
+        assert error.count("\n") == 1
+        assert "the budget is" in error
+
+
+def test_a_mobilebert_student_is_pruned_too(tmp_path: Path) -> None:
+    raw = tiny_recipe(tmp_path)
+    raw["export"] = {"formats": ["onnx"]}
+    prune = {"units": "sensitivity", "rate": 0.2, "multiple": 4, "sentences": 64}
+    run_recipe(check_recipe({**raw, "prune": prune}, "test"), tmp_path / "out")
+    dense, cut = (load_student(next((tmp_path / "out").glob(f"{stage}-*"))) for stage in ("student", "pruned"))
+    assert count_parameters(cut)[0] < count_parameters(dense)[0]
+    assert load(tmp_path / "out" / "bundle").predict("a lovely film").label == "positive"
+
+
+@pytest.mark.parametrize(
+    ("prune", "message"),
+    [
+        ({"rate": 1.0}, r"prune\.rate: .*less than 1"),
+        ({"rate": -0.1}, r"prune\.rate: .*greater than or equal to 0"),
+        ({}, "give a budget or a rate"),
+        ({"rate": 0.5, "budget": {"macs": 5}}, "give a budget or a rate"),
+        ({"budget": {"macs": 5, "bytes": 5}}, "give one of parameters, bytes, macs, latency_ms"),
+        ({"budget": {"macs": 5}, "units": None}, "set units, or leave the budget out"),
+        ({"rate": 0.5, "rounds": 3}, "a recovery between them"),
+        ({"rate": 0.5, "unitz": "fisher"}, "unknown key 'unitz' in section 'prune'; did you mean 'units'"),
+        ({"rate": 0.5, "widths": {"hiden": 4}}, "unknown key 'hiden' in section 'prune.widths'; did you mean 'hidden'"),
+        ({"rate": 0.5, "units": "magic"}, r"prune\.units: Input should be 'fisher'"),
+    ],
+)
+def test_a_bad_prune_section_is_one_clear_error(tmp_path: Path, prune: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        check_recipe({**tiny_recipe(tmp_path), "prune": prune}, "test")
+
+
+def test_a_width_that_the_architecture_has_not_is_refused(finished: tuple[dict[str, Any], Path]) -> None:
+    raw, out = finished
+    other = {**raw, "prune": {**raw["prune"], "widths": {"bottleneck": 8}}}
+    with pytest.raises(PruningError, match="bottleneck"):
+        run_recipe(check_recipe(other, "test"), out)
