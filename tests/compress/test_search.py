@@ -103,6 +103,19 @@ def test_the_budget_is_met_and_floors_and_multiples_hold(model: Encoder) -> None
             assert width % 5 == 0 or width == 24
 
 
+def test_units_that_cost_next_to_nothing_are_cut_last() -> None:
+    shape = tiny_bert().config
+
+    def cost(cut: Shape) -> float:
+        return weighted(2, 1)(cut) - 0.99 * cut.layers[-1].feed_forwards[0]
+
+    importances = random_importances(shape)
+    lower = Importances(importances.heads, (*importances.neurons[:2], ((importances.neurons[2][0] + 1) / 20,)))
+    found = search(shape, lower, cost, 0.55 * cost(shape))
+    assert found.kept_neurons[2] == (24,)
+    assert cost(shape_after(shape, found)) <= 0.55 * cost(shape)
+
+
 def test_latency_by_a_table_is_met_too() -> None:
     model = tiny_bert()
     table = LatencyTable("test", 16, ((1, 1.0), (2, 1.1), (4, 2.0)), ((1, 0.5), (8, 0.6), (24, 3.0)), 0.2)

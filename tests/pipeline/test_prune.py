@@ -13,8 +13,10 @@ from tiny_recipe import tiny_recipe
 
 from penjing.compress.models.checkpoint import count_parameters, load_student
 from penjing.pipeline.cli import main
+from penjing.pipeline.cuts import cut_rounds
 from penjing.pipeline.recipe import check_recipe
-from penjing.pipeline.run import run_recipe
+from penjing.pipeline.run import make_and_prove, run_recipe
+from penjing.pipeline.workspace import Workspace
 from penjing.runtime import load
 from penjing.runtime.errors import PruningError, RecipeError
 
@@ -99,11 +101,11 @@ def test_the_plan_is_shown_without_cutting(
 def test_two_rounds_cut_twice_and_both_plans_are_kept(finished: tuple[dict[str, Any], Path]) -> None:
     raw, out = finished
     twice = {**raw, "prune": {**raw["prune"], "rounds": 2, "budget": {"macs": 60_000}, "vocabulary": None}}
-    run_recipe(check_recipe(twice, "test"), out.parent / "twice")
-    cuts = json.loads((out.parent / "twice" / "report.json").read_text(encoding="utf-8"))["cuts"]
+    made = make_and_prove(check_recipe(twice, "test"), Workspace(out.parent / "twice"))
+    cuts = cut_rounds(made, None)
     assert len(cuts) == 2
-    assert cuts[0]["predicted"]["macs"] > cuts[1]["predicted"]["macs"]
-    assert cuts[1]["got"]["macs"] <= 60_000
+    assert cuts[0].predicted["macs"] > cuts[1].predicted["macs"]
+    assert cuts[1].got["macs"] <= 60_000
 
 
 def test_an_impossible_budget_is_one_line_with_the_nearest_possible(
@@ -124,10 +126,20 @@ def test_a_mobilebert_student_is_pruned_too(tmp_path: Path) -> None:
     raw = tiny_recipe(tmp_path)
     raw["export"] = {"formats": ["onnx"]}
     prune = {"units": "sensitivity", "rate": 0.2, "multiple": 4, "sentences": 64}
-    run_recipe(check_recipe({**raw, "prune": prune}, "test"), tmp_path / "out")
-    dense, cut = (load_student(next((tmp_path / "out").glob(f"{stage}-*"))) for stage in ("student", "pruned"))
-    assert count_parameters(cut)[0] < count_parameters(dense)[0]
-    assert load(tmp_path / "out" / "bundle").predict("a lovely film").label == "positive"
+    made = make_and_prove(check_recipe({**raw, "prune": prune}, "test"), Workspace(tmp_path / "out"))
+    dense = load_student(next(p for p in (tmp_path / "out").glob("student-*") if (p / "student.json").exists()))
+    assert count_parameters(load_student(made.student))[0] < count_parameters(dense)[0]
+    assert made.proof.student_torch[0].value > 0.8
+
+
+def test_masks_that_are_learned_meet_the_budget(
+    finished: tuple[dict[str, Any], Path],
+) -> None:
+    raw, out = finished
+    learned = {**raw["prune"], "units": "learned", "layers": None, "budget": {"parameters": 12_000}}
+    made = make_and_prove(check_recipe({**raw, "prune": learned}, "test"), Workspace(out.parent / "learned"))
+    assert count_parameters(load_student(made.student))[0] <= 12_000
+    assert made.proof.student_torch[0].value > 0.8
 
 
 @pytest.mark.parametrize(
@@ -137,8 +149,9 @@ def test_a_mobilebert_student_is_pruned_too(tmp_path: Path) -> None:
         ({"rate": -0.1}, r"prune\.rate: .*greater than or equal to 0"),
         ({}, "give a budget or a rate"),
         ({"rate": 0.5, "budget": {"macs": 5}}, "give a budget or a rate"),
-        ({"budget": {"macs": 5, "bytes": 5}}, "give one of parameters, bytes, macs, latency_ms"),
+        ({"budget": {"macs": 5, "bytes": 5}}, "give one of parameters, bytes, macs"),
         ({"budget": {"macs": 5}, "units": None}, "set units, or leave the budget out"),
+        ({"rate": 0.5, "units": "learned"}, "give it transfer_epochs"),
         ({"rate": 0.5, "rounds": 3}, "a recovery between them"),
         ({"rate": 0.5, "unitz": "fisher"}, "unknown key 'unitz' in section 'prune'; did you mean 'units'"),
         ({"rate": 0.5, "widths": {"hiden": 4}}, "unknown key 'hiden' in section 'prune.widths'; did you mean 'hidden'"),

@@ -60,11 +60,12 @@ def _replace_table(graph: onnx.GraphProto, table: TensorProto) -> None:
 
 def _replace_reader(graph: onnx.GraphProto, node: onnx.NodeProto) -> None:
     table, ids, out = node.input[0], node.input[1], node.output[0]
+    # Not `_scale`: where a product reads the rows, onnxruntime's quantizer has given that name to their scale.
     new = [
-        helper.make_node("Gather", [f"{table}_rows", ids], [f"{out}_int8"], f"{node.name}_int8"),
-        helper.make_node("Cast", [f"{out}_int8"], [f"{out}_float"], f"{node.name}_float", to=TensorProto.FLOAT),
-        helper.make_node("Gather", [f"{table}_scales", ids], [f"{out}_scale"], f"{node.name}_scale"),
-        helper.make_node("Mul", [f"{out}_float", f"{out}_scale"], [out], f"{node.name}_dequantized"),
+        helper.make_node("Gather", [f"{table}_rows", ids], [f"{out}_rows"], f"{node.name}_int8"),
+        helper.make_node("Cast", [f"{out}_rows"], [f"{out}_float_rows"], f"{node.name}_float", to=TensorProto.FLOAT),
+        helper.make_node("Gather", [f"{table}_scales", ids], [f"{out}_row_scales"], f"{node.name}_scale"),
+        helper.make_node("Mul", [f"{out}_float_rows", f"{out}_row_scales"], [out], f"{node.name}_dequantized"),
     ]
     place = list(graph.node).index(node)
     graph.node.remove(node)

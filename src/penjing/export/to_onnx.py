@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from ..runtime.errors import ExportError
+from .gelu_order import order_gelu
 from .graph_names import name_after_modules
 
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
@@ -49,6 +50,7 @@ def export_onnx(model: nn.Module, path: Path, *, opset: int) -> None:
     if made != opset:
         raise ExportError(f"export.opset is {opset} but torch made opset {made}: set export.opset to {made}")
     name_after_modules(exported)
+    order_gelu(exported)
     strip(exported)
     save_whole(exported, path)
 

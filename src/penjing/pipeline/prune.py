@@ -14,13 +14,12 @@ import torch
 
 from ..compress.distill.alignment import Alignment, read_alignment, write_alignment
 from ..compress.distill.phases import learn, validate
-from ..compress.models.checkpoint import load_student, save_student
+from ..compress.models.checkpoint import STUDENT_NAME, load_student, save_student
 from ..compress.prune.apply import apply_plan
-from ..compress.prune.costs import shape_after
 from ..compress.prune.make_plan import Budget, choose_units, rows_left, structure
 from ..compress.prune.plan import PruningPlan, read_plan, write_plan
 from ..compress.prune.rescale import refit_outputs
-from ..compress.prune.table import plan_rows
+from ..compress.prune.table import plan_rows, shape_of_plan
 from ..compress.prune.tokenizer_cut import write_cut_tokenizer
 from ..compress.prune.units import Encoder
 from ..compress.prune.vocabulary import write_cut
@@ -28,6 +27,7 @@ from ..compress.prune.widths import hidden_basis
 from ..compress.tokens import Batch, shuffled_batches, tokenize
 from ..runtime.errors import PruningError
 from .fit import all_texts, copy_tokenizer, read_lessons
+from .learned_plan import learn_plan
 from .sections import Prune, Recipe
 from .text_files import read_split, write_json
 from .workspace import CHECKPOINTS, Workspace
@@ -50,14 +50,20 @@ def prune_student(
     """Every round's plan, cut and recovery."""
     plans: list[Path] = []
     for index in range(recipe.prune.rounds if recipe.prune else 0):
-        plans.append(plan_cut(recipe, space, data, corpus, student, index))
+        plans.append(plan_cut(recipe, space, data, corpus, teacher, outputs, student, index))
         student = cut_and_recover(recipe, space, data, corpus, teacher, outputs, student, plans[-1])
     return Pruned(student, tuple(plans))
 
 
-def plan_cut(recipe: Recipe, space: Workspace, data: Path, corpus: Path, student: Path, index: int) -> Path:
-    """`plan.json` of round `index`, and `summary.json`: what was asked, costs before and predicted, the plan's rows."""
+def plan_cut(
+    recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path, outputs: Path, student: Path, index: int
+) -> Path:
+    """`plan.json` of round `index`, and `summary.json`: what was asked, costs before and predicted, the plan's rows.
+
+    Learned masks train the model while they choose: then the trained model lies in the folder too.
+    """
     settings = _settings(recipe)
+    learned = settings.units == "learned"
 
     def work(folder: Path) -> None:
         model: Encoder = load_student(student)
@@ -67,13 +73,21 @@ def plan_cut(recipe: Recipe, space: Workspace, data: Path, corpus: Path, student
         own = settings if index == 0 else later
         plan, whole = structure(model, own, sizes, batches, student, all_texts(data, corpus))
         budget = _budget(recipe, whole, plan, index)
-        if settings.units is not None:
+        if learned:
+            lessons = read_lessons(recipe, data, corpus, teacher, outputs, student)
+            alignment = align(read_alignment(student), plan)
+            plan = learn_plan(recipe, whole, plan, budget, lessons, alignment, folder)
+            model = whole
+        elif settings.units is not None:
             plan = replace(plan, masks=choose_units(whole, settings, batches, budget, plan.vocabulary))
         write_plan(plan, folder)
-        write_json(folder / SUMMARY_NAME, _summary(model, whole, plan, budget))
+        write_json(folder / SUMMARY_NAME, _summary(model, plan, budget))
 
     own_settings = {"prune": settings.model_dump(exclude={"recovery"}), "seed": recipe.distill.seed, "round": index}
-    return space.stage("pruning-plan", work, inputs=[data, corpus, student], settings=own_settings)
+    if learned:
+        own_settings["recovery"] = settings.recovery and settings.recovery.model_dump()
+    inputs = [data, corpus, *([teacher, outputs] if learned else []), student]
+    return space.stage("pruning-plan", work, inputs=inputs, settings=own_settings, collective=learned)
 
 
 def cut_and_recover(
@@ -83,7 +97,8 @@ def cut_and_recover(
     settings = _settings(recipe)
 
     def work(folder: Path) -> None:
-        cut, model = read_plan(plan), load_student(student)
+        origin = plan if (plan / STUDENT_NAME).exists() else student
+        cut, model = read_plan(plan), load_student(origin)
         batches = calibration(recipe, data, student)
         small = apply_plan(model, cut, mend=lambda whole, part: refit_outputs(whole, part, batches))
         if cut.vocabulary is None:
@@ -91,7 +106,7 @@ def cut_and_recover(
         else:
             write_cut_tokenizer(student, folder, cut.vocabulary)
             write_cut(cut.vocabulary, folder)
-        alignment = align(read_alignment(student), cut)
+        alignment = align(read_alignment(origin), cut)
         lessons = read_lessons(recipe, data, corpus, teacher, outputs, folder)
         with torch.no_grad():
             start = validate(small, lessons)
@@ -142,16 +157,15 @@ def _budget(recipe: Recipe, whole: Encoder, plan: PruningPlan, index: int) -> Bu
     return Budget(name, goal if left == 1 else full * (goal / full) ** (1 / left), length)
 
 
-def _summary(model: Encoder, whole: Encoder, plan: PruningPlan, budget: Budget) -> dict[str, Any]:
-    last = rows_left(shape_after(whole.config, plan.masks), plan.vocabulary)
-    rows = plan_rows(plan, model.config, model.num_labels, budget.sequence_length, budget.table)
+def _summary(model: Encoder, plan: PruningPlan, budget: Budget) -> dict[str, Any]:
+    after = shape_of_plan(plan, model.config)
     return {
         "field": budget.field,
         "asked": budget.limit,
         "sequence_length": budget.sequence_length,
         "before": asdict(budget.full_cost(model.config, model.num_labels)),
-        "predicted": asdict(budget.full_cost(last, model.num_labels)),
-        "rows": rows,
+        "predicted": asdict(budget.full_cost(after, model.num_labels)),
+        "rows": plan_rows(plan, model.config, model.num_labels, budget.sequence_length, budget.table),
     }
 
 

@@ -57,4 +57,4 @@ def plan_first_round(recipe: Recipe, out: Path) -> Path:
         teacher = train_teacher(recipe, space, data)
         outputs = ask_teacher(recipe, space, data, corpus, teacher)
         student = train_student(recipe, space, data, corpus, teacher, outputs)
-        return plan_cut(recipe, space, data, corpus, student, 0)
+        return plan_cut(recipe, space, data, corpus, teacher, outputs, student, 0)

@@ -134,12 +134,11 @@ class Budget(Section):
     parameters: float | None = Field(default=None, gt=0)
     bytes: float | None = Field(default=None, gt=0)
     macs: float | None = Field(default=None, gt=0)
-    latency_ms: float | None = Field(default=None, gt=0, description="on this machine, one thread")
 
     @model_validator(mode="after")
     def _one(self) -> Budget:
         if len(self.chosen) != 1:
-            raise ValueError("give one of parameters, bytes, macs, latency_ms")
+            raise ValueError("give one of parameters, bytes, macs")
         return self
 
     @property
@@ -170,6 +169,8 @@ class Prune(Section):
             raise ValueError("give a budget or a rate, so that it is known how many heads and neurons go")
         if self.units is None and self.budget is not None:
             raise ValueError("a budget is met by cutting heads and neurons: set units, or leave the budget out")
+        if self.units == "learned" and (self.recovery is None or self.recovery.transfer_epochs == 0):
+            raise ValueError("learned masks are trained with the recovery's settings: give it transfer_epochs")
         if self.rounds > 1 and (self.recovery is None or self.units is None):
             raise ValueError("several rounds need units to cut and a recovery between them")
         return self

@@ -23,6 +23,7 @@ ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "bert": (BertClassifier, BertShape),
 }
 """By the name in `student.json`: the model's class, called with (config, number of labels), and the config's class."""
+STUDENT_NAME = "student.json"
 BEFORE_NAMES = "mobilebert"
 """The architecture of folders that name none."""
 
@@ -40,7 +41,7 @@ def save_student(model: Any, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_file({k: v.detach().contiguous() for k, v in model.state_dict().items()}, folder / "model.safetensors")
     shape = {"architecture": architecture, "config": model.config.to_dict(), "num_labels": model.num_labels}
-    (folder / "student.json").write_text(json.dumps(shape, indent=2) + "\n", encoding="utf-8")
+    (folder / STUDENT_NAME).write_text(json.dumps(shape, indent=2) + "\n", encoding="utf-8")
 
 
 def load_student(folder: Path) -> Any:
@@ -48,7 +49,7 @@ def load_student(folder: Path) -> Any:
 
     Raises TrainingError when the architecture is unknown, or names or shapes do not fit.
     """
-    shape = json.loads((folder / "student.json").read_text(encoding="utf-8"))
+    shape = json.loads((folder / STUDENT_NAME).read_text(encoding="utf-8"))
     name = shape.get("architecture", BEFORE_NAMES)
     if name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)

@@ -3,8 +3,8 @@
 NoNorm is an affine map, so every one is folded into the linear layers beside it and the residual stream runs without
 norms. Queries, keys, values and the bottleneck are one projection of the block input. The mask rides in the score
 product as one more column of queries and keys, so nothing of size heads x sequence x sequence is added. The last layer
-computes only what the head reads: the [CLS] row. Left out: training, LayerNorm models and the TINY and IB variants, for
-which `inference_form` returns the model itself.
+computes only what the head reads: the [CLS] row. Left out: training, MobileBERT with LayerNorm and its TINY and IB
+variants, for which `inference_form` returns the model itself. BERT's own form is in `folded_bert.py`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from .affine import Affine, affine, compose, linear, scaled, stack, table, with_mask_column
+from .bert import BertClassifier
+from .folded_bert import FoldedBert
 from .mobilebert import MASK_SCORE, Layer, MobileBertClassifier, NoNorm, NormedLinear
 
 SMALLEST_SCALE = 1e-3
 """A NoNorm scale nearer to zero than this cannot be divided out; the model is then left as it is."""
-
-Affine = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,14 @@ class Stream:
         return Stream(norm.weight * self.scale, norm.weight * self.shift + norm.bias)
 
 
-def inference_form(model: MobileBertClassifier, max_length: int | None = None) -> nn.Module:
-    """`FoldedStudent` where the model can be folded, else the model itself; in eval mode, weights copied.
+def inference_form(model: MobileBertClassifier | BertClassifier, max_length: int | None = None) -> nn.Module:
+    """`FoldedBert`, `FoldedStudent` where the norms can be folded, else the model itself; eval mode, weights copied.
 
     With `max_length` only so many rows of the position table are kept, since no longer text will come.
     """
+    if isinstance(model, BertClassifier):
+        with torch.no_grad():
+            return FoldedBert(model, max_length).eval()
     scales = [m.weight.abs().min().item() for m in model.modules() if isinstance(m, NoNorm)]
     foldable = model.config.norm == "no_norm" and model.config.attention_input == "shared"
     if not foldable or min(scales) < SMALLEST_SCALE:
@@ -69,13 +73,13 @@ class FoldedLayer(nn.Module):
         self.heads, self.head_size, self.only_first = attention.heads, attention.head_size, only_first
         inner = stream.read(_fold_norm(layer.bottleneck.input))
         shared = _fold_norm(layer.bottleneck.attention)
-        query = stream.read(_compose(_scaled(_affine(attention.query), 1 / math.sqrt(self.head_size)), shared))
-        key = stream.read(_compose(_affine(attention.key), shared))
-        value = stream.read(_affine(attention.value))
-        query = _with_mask_column(query, self.heads, 1.0)
-        key = _with_mask_column(key, self.heads, 0.0)
-        self.from_first = _linear(_stack(inner, query)) if only_first else None
-        self.from_all = _linear(_stack(key, value) if only_first else _stack(inner, query, key, value))
+        query = stream.read(compose(scaled(affine(attention.query), 1 / math.sqrt(self.head_size)), shared))
+        key = stream.read(compose(affine(attention.key), shared))
+        value = stream.read(affine(attention.value))
+        query = with_mask_column(query, self.heads, 1.0)
+        key = with_mask_column(key, self.heads, 0.0)
+        self.from_first = linear(stack(inner, query)) if only_first else None
+        self.from_all = linear(stack(key, value) if only_first else stack(inner, query, key, value))
         self.widths = [inner[0].shape[0], query[0].shape[0], key[0].shape[0], value[0].shape[0]]
         column = torch.zeros(self.heads, self.head_size + 1)
         column[:, -1] = MASK_SCORE
@@ -83,15 +87,15 @@ class FoldedLayer(nn.Module):
         self.register_buffer("mask_column", column.flatten(), persistent=False)
 
         inside = Stream(torch.ones_like(inner[1]), torch.zeros_like(inner[1]))
-        self.attention_output = _linear(inside.write(_affine(layer.attention.output.dense)))
+        self.attention_output = linear(inside.write(affine(layer.attention.output.dense)))
         inside = inside.normed(layer.attention.output.LayerNorm)
         self.activation = layer.intermediate.activation
         self.up, self.down = nn.ModuleList(), nn.ModuleList()
         for up, down in layer.stacked():
-            self.up.append(_linear(inside.read(_affine(up.dense))))
-            self.down.append(_linear(inside.write(_affine(down.dense))))
+            self.up.append(linear(inside.read(affine(up.dense))))
+            self.down.append(linear(inside.write(affine(down.dense))))
             inside = inside.normed(down.LayerNorm)
-        self.output = _linear(stream.write(inside.read(_affine(layer.output.bottleneck.dense))))
+        self.output = linear(stream.write(inside.read(affine(layer.output.bottleneck.dense))))
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:
         inner, query, key, value = self._project(x)
@@ -124,19 +128,19 @@ class FoldedStudent(nn.Module):
         super().__init__()
         embeddings = model.mobilebert.embeddings
         norm = cast(NoNorm, embeddings.LayerNorm)
-        self.words = _table(embeddings.word_embeddings.weight)
-        weight, bias = _affine(embeddings.embedding_transformation)
-        self.transformation = _linear((weight * norm.weight[:, None], bias * norm.weight + norm.bias))
+        self.words = table(embeddings.word_embeddings.weight)
+        weight, bias = affine(embeddings.embedding_transformation)
+        self.transformation = linear((weight * norm.weight[:, None], bias * norm.weight + norm.bias))
         positions = embeddings.position_embeddings.weight[:max_length] * norm.weight
         self.positions = nn.Parameter(positions.detach().clone())
-        self.types = _table(embeddings.token_type_embeddings.weight * norm.weight)
+        self.types = table(embeddings.token_type_embeddings.weight * norm.weight)
         stream = Stream(torch.ones_like(norm.weight), torch.zeros_like(norm.weight))
         layers = model.mobilebert.encoder.layers()
         self.layers = nn.ModuleList()
         for layer in layers:
             self.layers.append(FoldedLayer(layer, stream, only_first=layer is layers[-1]))
             stream = stream.normed(layer.output.bottleneck.LayerNorm)
-        self.classifier = _linear(stream.read(_affine(model.classifier)))
+        self.classifier = linear(stream.read(affine(model.classifier)))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
         words = self.words(input_ids)
@@ -152,46 +156,7 @@ class FoldedStudent(nn.Module):
         return logits
 
 
-def _affine(linear: nn.Linear) -> Affine:
-    return linear.weight, linear.bias
-
-
 def _fold_norm(layer: NormedLinear) -> Affine:
-    weight, bias = _affine(layer.dense)
+    weight, bias = affine(layer.dense)
     norm = cast(NoNorm, layer.LayerNorm)
     return weight * norm.weight[:, None], bias * norm.weight + norm.bias
-
-
-def _compose(outer: Affine, inner: Affine) -> Affine:
-    return outer[0] @ inner[0], outer[0] @ inner[1] + outer[1]
-
-
-def _scaled(linear: Affine, factor: float) -> Affine:
-    return linear[0] * factor, linear[1] * factor
-
-
-def _stack(*parts: Affine) -> Affine:
-    return torch.cat([weight for weight, _ in parts]), torch.cat([bias for _, bias in parts])
-
-
-def _with_mask_column(linear: Affine, heads: int, bias: float) -> Affine:
-    """Adds one output to each head: weight 0 and the given bias."""
-    weight = linear[0].reshape(heads, -1, linear[0].shape[1])
-    offset = linear[1].reshape(heads, -1)
-    weight = torch.cat([weight, torch.zeros_like(weight[:, :1])], dim=1)
-    offset = torch.cat([offset, torch.full_like(offset[:, :1], bias)], dim=1)
-    return weight.flatten(0, 1), offset.flatten()
-
-
-def _table(rows: Tensor) -> nn.Embedding:
-    table = nn.Embedding(*rows.shape)
-    table.weight.data.copy_(rows)
-    return table
-
-
-def _linear(affine: Affine) -> nn.Linear:
-    weight, bias = affine
-    layer = nn.Linear(weight.shape[1], weight.shape[0])
-    layer.weight.data.copy_(weight)
-    layer.bias.data.copy_(bias)
-    return layer

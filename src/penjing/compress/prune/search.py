@@ -3,7 +3,8 @@
 For every number of heads, the most important ones stay and the budget's rest is filled with the most important
 neurons; the number that keeps the most importance wins. The budget is computed afresh for every number: the public
 code's latency search goes on subtracting from one and the same variable. Where heads cost the same everywhere and so
-do neurons, the outcome is the best there is. Left out: importances that depend on what else is cut (`fisher.py`).
+do neurons, the outcome is the best there is; where they do not, importance counts by what a unit costs. Left out:
+importances that depend on what else is cut (`fisher.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from torch import Tensor
 from ...runtime.errors import PruningError
 from .costs import with_units
 from .importances import Importances
-from .linear_costs import CostOf, linear_costs, sizes_of
+from .linear_costs import CostOf, linear_costs, shape_left, sizes_of
 from .units import Factors, Shape, UnitMasks
 
 
@@ -54,8 +56,10 @@ def search(
     """
     _check_layout(shape, importances)
     parts = [len(layer) for layer in importances.neurons]
-    heads = _rank(importances.heads, smallest_heads, 1)
-    neurons = _rank([part for layer in importances.neurons for part in layer], smallest_neurons, multiple)
+    flat = [part for layer in importances.neurons for part in layer]
+    prices = _unit_prices(shape, cost)
+    heads = _rank(importances.heads, prices[: len(parts)], smallest_heads, 1)
+    neurons = _rank(flat, prices[len(parts) :], smallest_neurons, multiple)
 
     def price(head_groups: int, neuron_groups: int) -> float:
         widths = _nested(neurons.counts[neuron_groups].tolist(), parts)
@@ -75,22 +79,32 @@ def linear_cost(shape: Shape, cost: CostOf) -> CostOf:
     return lambda cut: fixed + sum(size * unit for size, unit in zip(sizes_of(cut), costs.units, strict=True))
 
 
-def _rank(parts: Sequence[Tensor], smallest: int, multiple: int) -> _Ranking:
-    """The units of each part, most important first, in groups of `multiple`; then all groups, most important first."""
+def _unit_prices(shape: Shape, cost: CostOf) -> list[float]:
+    """What one head of each layer costs in the uncut model, then one neuron of each feed-forward; 0 for an only one."""
+    dense, sizes = cost(shape), sizes_of(shape)
+    fewer = ([*sizes[:part], size - 1, *sizes[part + 1 :]] for part, size in enumerate(sizes))
+    return [dense - cost(shape_left(shape, counts, (1,) * len(sizes))) for counts in fewer]
+
+
+def _rank(parts: Sequence[Tensor], prices: Sequence[float], smallest: int, multiple: int) -> _Ranking:
+    """The units of each part, most important first, in groups of `multiple`; then all groups, first those that always
+    stay, then by importance for the price."""
     found = []
-    for part, values in enumerate(parts):
+    for part, (values, price) in enumerate(zip(parts, prices, strict=True)):
         order = values.argsort(descending=True, stable=True).tolist()
         for start in range(0, len(order), multiple):
             units = tuple(order[start : start + multiple])
-            found.append((start >= smallest, -values[list(units)].mean().item(), part, units))
+            importance = values[list(units)].sum().item()
+            worth = importance / len(units) / price if price > 0 else inf
+            found.append((start >= smallest, -worth, part, units, importance))
     found.sort(key=lambda group: group[:3])
-    groups = tuple((part, units) for _, _, part, units in found)
+    groups = tuple((part, units) for _, _, part, units, _ in found)
     counts = np.zeros((len(groups) + 1, len(parts)), np.int64)
     for row, (part, units) in enumerate(groups):
         counts[row + 1] = counts[row]
         counts[row + 1, part] += len(units)
-    kept = np.cumsum([0.0, *(-negative * len(units) for _, negative, _, units in found)])
-    return _Ranking(groups, counts, kept, sum(not later for later, _, _, _ in found))
+    kept = np.cumsum([0.0, *(importance for *_, importance in found)])
+    return _Ranking(groups, counts, kept, sum(not later for later, *_ in found))
 
 
 def _candidates(

@@ -47,6 +47,14 @@ def plan_rows(
     return [*rows, _row("all", "", "", dense, cost(now))]
 
 
+def shape_of_plan(plan: PruningPlan, shape: Shape) -> Shape:
+    """The shape that a model of this `shape` has after the plan."""
+    change: dict[str, Any] = {f"{name}_size": size for name, size in plan.widths.items()}
+    left = replace(shape, **change, layers=tuple(shape.layers[i] for i in plan.layers))
+    left = shape_after(left, plan.masks)
+    return left if plan.vocabulary is None else replace(left, vocab_size=len(plan.vocabulary.kept))
+
+
 def _unit_steps(plan: PruningPlan, shape: Shape, position: int) -> Sequence[tuple[str, Shape]]:
     """The shape with one layer's heads cut, then with its neurons cut too."""
     target = shape_after(shape, plan.masks).layers[position]
