@@ -128,7 +128,7 @@ class Widths(Section):
 
 
 class Budget(Section):
-    """What the pruned model may cost at most: one of these. MACs and milliseconds are those of one text of
+    """What the pruned model may cost at most: one of these. MACs are those of one text of
     `task.max_length` tokens; bytes are those of the int8 ONNX file."""
 
     parameters: float | None = Field(default=None, gt=0)
