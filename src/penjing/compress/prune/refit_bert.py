@@ -11,7 +11,7 @@ channel; each step makes up for the errors of those before. Left out: training.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,6 +23,7 @@ from ..models.mobilebert import mask_to_scores
 from ..tokens import Batch
 from ..training import device_of
 from .directions import Moments, leading_directions, state_moments, without_mean
+from .fold_norms import set_affine
 from .least_squares import Affine, ChannelFit, LeastSquares
 from .word_codes import word_codes, word_counts
 
@@ -45,6 +46,7 @@ Features = Callable[[_Text], Tensor]
 """The inputs of an output matrix, [batch, sequence, inputs]."""
 
 
+@torch.no_grad()
 def refit_bert(model: BertClassifier, batches: Sequence[Batch], shape: BertShape) -> tuple[BertClassifier, Tensor]:
     """The model of `shape`, which differs in hidden and embedding size alone, and the basis [dense, hidden].
 
@@ -93,11 +95,11 @@ def _cut_tables(
         new.word_embeddings.weight.copy_((old.word_projection(rows) if projected else rows) @ basis)
     elif projected and width == model.config.embedding_size:
         new.word_embeddings.weight.copy_(rows)
-        _set(new.word_projection, (basis.T @ old.word_projection.weight, old.word_projection.bias @ basis))
+        set_affine(new.word_projection, (basis.T @ old.word_projection.weight, old.word_projection.bias @ basis))
     else:
         codes, back, mean = _coded(model, old.word_projection(rows) if projected else rows, batches, moments, width)
         new.word_embeddings.weight.copy_(codes)
-        _set(new.word_projection, (basis.T @ back, mean @ basis))
+        set_affine(new.word_projection, (basis.T @ back, mean @ basis))
 
 
 def _coded(
@@ -111,8 +113,8 @@ def _coded(
     mean = (weights @ rows.double() / weights.sum()).to(rows.dtype)
     scale = old.LayerNorm.weight.double()
     centred = torch.diag(scale) - scale[:, None] / len(scale)
-    metric = moments.slopes / moments.slopes.trace() + torch.eye(len(scale), dtype=torch.float64) / len(scale)
-    return *word_codes(rows - mean, weights, centred.T @ metric.to(rows.device) @ centred, width), mean
+    metric = centred.T @ moments.metric.to(rows.device) @ centred
+    return *word_codes(rows - mean, weights, metric, width), mean
 
 
 def _start(model: BertClassifier, small: BertClassifier, batches: Sequence[Batch], basis: Tensor) -> list[_Text]:
@@ -120,14 +122,15 @@ def _start(model: BertClassifier, small: BertClassifier, batches: Sequence[Batch
     texts = []
     for batch in batches:
         batch = batch.to(basis.device)
-        states = (m.bert.embeddings(batch.input_ids, batch.token_type_ids) for m in (model, small))
-        texts.append(_Text(*states, mask_to_scores(batch.attention_mask, basis.dtype), batch.attention_mask.bool()))
+        dense, narrow = (m.bert.embeddings(batch.input_ids, batch.token_type_ids) for m in (model, small))
+        scores = mask_to_scores(batch.attention_mask, basis.dtype)
+        texts.append(_Text(dense, narrow, scores, batch.attention_mask.bool()))
     fit = ChannelFit()
     for text in texts:
         target = (text.dense @ basis)[text.real]
         fit.add(text.small[text.real], target, target.new_ones(len(target)))
     norm = small.bert.embeddings.LayerNorm
-    _set(norm, fit.solve())
+    set_affine(norm, fit.solve())
     return [replace(text, small=text.small * norm.weight + norm.bias) for text in texts]
 
 
@@ -135,13 +138,13 @@ def _refit_layer(old: Layer, new: Layer, texts: list[_Text], basis: Tensor) -> l
     """Changes `new`; returns the texts behind the layer."""
     estimate = _estimate(texts, basis)
     for name in ("query", "key", "value"):
-        _set(getattr(new.attention.self, name), _compose(getattr(old.attention.self, name), estimate))
+        set_affine(getattr(new.attention.self, name), _compose(getattr(old.attention.self, name), estimate))
     texts = _refit_output(
         old.attention.output, new.attention.output, texts, basis,
         lambda text: old.attention.self(text.dense, text.scores)[0],
         lambda text: new.attention.self(text.small, text.scores)[0],
     )  # fmt: skip
-    _set(new.intermediate.dense, _compose(old.intermediate.dense, _estimate(texts, basis)))
+    set_affine(new.intermediate.dense, _compose(old.intermediate.dense, _estimate(texts, basis)))
     return _refit_output(
         old.output, new.output, texts, basis,
         lambda text: old.intermediate(text.dense), lambda text: new.intermediate(text.small),
@@ -166,15 +169,17 @@ def _refit_output(
         weights.append(sums[-1].var(-1, unbiased=False).add(old.LayerNorm.eps).reciprocal()[text.real])
         missing = sums[-1] @ basis - text.small
         equations.add(small(text)[text.real], missing[text.real], weights[-1])
-    _set(new.dense, equations.solve(OUTPUT_RIDGE, basis.T @ old.dense.weight))
+    set_affine(new.dense, equations.solve(OUTPUT_RIDGE, basis.T @ old.dense.weight))
     fit, passed = ChannelFit(), []
     for text, total in zip(texts, sums, strict=True):
         state = old.LayerNorm(total)
-        normed = F.layer_norm(new.dense(small(text)) + text.small, new.LayerNorm.normalized_shape, eps=new.LayerNorm.eps)
+        normed = F.layer_norm(
+            new.dense(small(text)) + text.small, new.LayerNorm.normalized_shape, eps=new.LayerNorm.eps
+        )
         target = (state @ basis)[text.real]
         fit.add(normed[text.real], target, target.new_ones(len(target)))
         passed.append(replace(text, dense=state, small=normed))
-    _set(new.LayerNorm, fit.solve())
+    set_affine(new.LayerNorm, fit.solve())
     return [replace(text, small=text.small * new.LayerNorm.weight + new.LayerNorm.bias) for text in passed]
 
 
@@ -187,15 +192,10 @@ def _refit_head(model: BertClassifier, small: BertClassifier, texts: Sequence[_T
     pooled, heard = model.bert.pooler(dense), model.classifier.weight
     loudness = (heard - heard.mean(0)).norm(dim=0) * pooled.std(0)
     kept = loudness.argsort(descending=True, stable=True)[: small.config.hidden_size].sort().values
-    _set(small.bert.pooler.dense, (weight[kept], bias[kept]))
+    set_affine(small.bert.pooler.dense, (weight[kept], bias[kept]))
     logits.add(small.bert.pooler(first), model.classifier(pooled))
-    _set(small.classifier, logits.solve(FIRST_RIDGE, heard[:, kept]))
+    set_affine(small.classifier, logits.solve(FIRST_RIDGE, heard[:, kept]))
 
 
 def _compose(outer: nn.Linear, inner: Affine) -> Affine:
     return outer.weight @ inner[0], outer.weight @ inner[1] + outer.bias
-
-
-def _set(module: nn.Module, affine: tuple[Tensor, Tensor]) -> None:
-    for parameter, value in zip((module.weight, module.bias), affine, strict=True):
-        parameter.copy_(value)

@@ -1,0 +1,96 @@
+"""A MobileBERT whose NoNorms do nothing: each is folded into the linear layers beside it, the function stays.
+
+NoNorm is an affine map, so a stream that it scales and shifts can be kept unscaled (`models/folded.Stream`). Left out:
+the form for devices, which fuses layers as well (`models/folded.py`), and LayerNorm, which cannot be folded.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ...runtime.errors import PruningError
+from ..models.folded import SMALLEST_SCALE, Stream
+from ..models.mobilebert import Layer, MobileBertClassifier, NoNorm, NormedLinear
+from .least_squares import Affine
+
+
+@torch.no_grad()
+def without_norms(model: MobileBertClassifier) -> tuple[MobileBertClassifier, Tensor]:
+    """The same function with every NoNorm at 1 and 0, and the scales that its hidden states were divided by, [layers
+    + 1, hidden]: embeddings, each layer's output.
+
+    Raises PruningError when a NoNorm scale is too near to zero. The model has shared bottlenecks for queries and keys.
+    """
+    _check_scales(model)
+    plain = copy.deepcopy(model).eval()
+    embeddings = plain.mobilebert.embeddings
+    norm = cast(NoNorm, embeddings.LayerNorm)
+    embeddings.position_embeddings.weight *= norm.weight
+    embeddings.token_type_embeddings.weight *= norm.weight
+    weight, bias = affine(embeddings.embedding_transformation)
+    set_affine(embeddings.embedding_transformation, (weight * norm.weight[:, None], bias * norm.weight + norm.bias))
+    stream = _unscaled(norm.weight)
+    scales = [stream.scale]
+    for layer in plain.mobilebert.encoder.layers():
+        stream = _fold_layer(layer, stream)
+        scales.append(stream.scale)
+    set_affine(plain.classifier, stream.read(affine(plain.classifier)))
+    for module in plain.modules():
+        if isinstance(module, NoNorm):
+            module.weight.fill_(1)
+            module.bias.zero_()
+    return plain, torch.stack(scales)
+
+
+def affine(linear: nn.Linear) -> Affine:
+    """Its weight and bias."""
+    return linear.weight, linear.bias
+
+
+def set_affine(linear: nn.Linear | nn.LayerNorm, values: Affine) -> None:
+    """Overwrites weight and bias."""
+    for parameter, value in zip((linear.weight, linear.bias), values, strict=True):
+        parameter.copy_(value)
+
+
+def _fold_layer(layer: Layer, stream: Stream) -> Stream:
+    """Changes the layer to one that reads and writes the unscaled stream; returns the stream behind it."""
+    for way_in in (layer.bottleneck.input, layer.bottleneck.attention):
+        set_affine(way_in.dense, stream.read(_with_norm(way_in)))
+    set_affine(layer.attention.self.value, stream.read(affine(layer.attention.self.value)))
+    inside = _written(layer.attention.output, _unscaled(layer.bottleneck.input.dense.bias))
+    for up, down in layer.stacked():
+        set_affine(up.dense, inside.read(affine(up.dense)))
+        inside = _written(down, inside)
+    way_out = layer.output.bottleneck
+    set_affine(way_out.dense, inside.read(affine(way_out.dense)))
+    return _written(way_out, stream)
+
+
+def _written(layer: NormedLinear, stream: Stream) -> Stream:
+    set_affine(layer.dense, stream.write(affine(layer.dense)))
+    return stream.normed(layer.LayerNorm)
+
+
+def _with_norm(layer: NormedLinear) -> Affine:
+    weight, bias = affine(layer.dense)
+    norm = cast(NoNorm, layer.LayerNorm)
+    return weight * norm.weight[:, None], bias * norm.weight + norm.bias
+
+
+def _unscaled(like: Tensor) -> Stream:
+    return Stream(torch.ones_like(like), torch.zeros_like(like))
+
+
+def _check_scales(model: MobileBertClassifier) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, NoNorm) and not module.weight.abs().min() >= SMALLEST_SCALE:
+            raise PruningError(
+                f"{name} has a scale of {module.weight.abs().min().item():.2g}: hidden and bottleneck sizes can be cut"
+                f" where every NoNorm scale is {SMALLEST_SCALE} or more, as it must be divided out; cut the embedding,"
+                " layers, heads or neurons instead"
+            )
