@@ -64,7 +64,9 @@ def state_moments(model: Encoder, batches: Sequence[Batch], sites: Mapping[str, 
                 slopes = torch.autograd.grad((logits @ contrast).sum(), list(states.values()), retain_graph=True)
                 for name, slope in zip(states, slopes, strict=True):
                     sums[name].add_slopes(slope[real])
-    return {name: _finite(name, part.moments(count.item())) for name, part in sums.items()}
+    moments = {name: part.moments(count.item()) for name, part in sums.items()}
+    _check_finite(moments)
+    return moments
 
 
 def leading_directions(importance: Tensor, size: int) -> Tensor:
@@ -131,10 +133,12 @@ def _unit_trace(matrix: Tensor) -> Tensor:
     return matrix / matrix.trace().clamp_min(1e-30)
 
 
-def _finite(name: str, moments: Moments) -> Moments:
-    if not all(part.isfinite().all() for part in (moments.mean, moments.covariance, moments.slopes)):
+def _check_finite(moments: Mapping[str, Moments]) -> None:
+    """States first: one that is not finite spoils the slopes of all before it too."""
+    bad = [name for name, part in moments.items() if not part.covariance.isfinite().all()]
+    bad += [name for name, part in moments.items() if not part.slopes.isfinite().all()]
+    if bad:
         raise PruningError(
-            f"the states of {name} are not finite on the calibration text, and neither would be what is cut after them:"
-            " the model's weights hold NaN or infinity, train it again"
+            f"the states of {bad[0]} are not finite on the calibration text, and neither would be what is cut after"
+            " them: the model's weights hold NaN or infinity, train it again"
         )
-    return moments
