@@ -72,6 +72,7 @@ def test_a_second_run_computes_nothing_again(finished: tuple[dict[str, Any], Pat
 
 
 @pytest.mark.timeout(900)  # nine starts of the whole command
+@pytest.mark.timeout(900)  # many fresh processes; the usual limit is for one
 def test_a_run_killed_again_and_again_ends_with_the_same_files(finished: tuple[dict[str, Any], Path]) -> None:
     """Killed once while it starts and once up to half a second into every kind of work, where a fixed seed says."""
     raw, out = finished
@@ -134,6 +135,7 @@ atexit.register(say)
 """As `sitecustomize.py` on the path, it lets every process of the run say at its end among how many it worked."""
 
 
+@pytest.mark.timeout(900)  # many fresh processes; the usual limit is for one
 def test_two_processes_learn_what_one_learns(finished: tuple[dict[str, Any], Path]) -> None:
     """`accelerate launch` over the whole run; dropout is off in the tiny teacher, so only rounding differs."""
     raw, out = finished
