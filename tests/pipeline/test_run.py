@@ -72,7 +72,6 @@ def test_a_second_run_computes_nothing_again(finished: tuple[dict[str, Any], Pat
 
 
 @pytest.mark.timeout(900)  # nine starts of the whole command
-@pytest.mark.timeout(900)  # many fresh processes; the usual limit is for one
 def test_a_run_killed_again_and_again_ends_with_the_same_files(finished: tuple[dict[str, Any], Path]) -> None:
     """Killed once while it starts and once up to half a second into every kind of work, where a fixed seed says."""
     raw, out = finished
