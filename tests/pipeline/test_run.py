@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,6 +92,8 @@ def test_a_run_killed_again_and_again_ends_with_the_same_files(finished: tuple[d
 
 def kill(command: list[str], delay: float, working_in: Path | None = None) -> None:
     """Starts the command and ends it with SIGKILL, `delay` seconds after its start or after it works in a folder."""
+    if working_in is not None:
+        remove_empty(working_in)
     began = time.time()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while working_in is not None and last_change(working_in) < began:
@@ -99,6 +102,14 @@ def kill(command: list[str], delay: float, working_in: Path | None = None) -> No
     time.sleep(delay)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def remove_empty(pattern: Path) -> None:
+    """Folders of that name without a file, which a kill just before this one may have left: a run that goes on in such
+    a folder changes nothing there until it is done, so nobody could see it work."""
+    for folder in pattern.parent.glob(pattern.name):
+        if not any(path.is_file() for path in folder.rglob("*")):
+            shutil.rmtree(folder)
 
 
 def last_change(pattern: Path) -> float:
