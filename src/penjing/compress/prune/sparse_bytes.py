@@ -1,14 +1,16 @@
 """What sparsity buys: the bytes of a model's weights after entropy coding, fp32 or int8, by really coding them.
 
-A tensor with zeros is stored as one bit an entry (is it there?) and the values that are, each stream deflated (zlib,
-which every device can inflate; a bitmap deflates to about its entropy). Values are split into byte planes first, so
-that the exponents, which repeat, stand together. int8 is symmetric with one scale a row of each matrix; vectors stay
-fp32. The container is safetensors. Left out: speed. A sparse file is inflated to dense weights before it runs.
+A tensor with zeros is stored as the gaps between the values that are there, and those values; each stream is Huffman
+coded by zlib, which every device can inflate. Gaps of random places come within 1% of their entropy like this (a bitmap
+with deflate's matches: 18% above it at 90% sparsity). Values are split into byte planes, so that the exponents, which
+repeat, stand together. int8 is symmetric with one scale a row of each matrix; vectors stay fp32. The container is
+safetensors. Left out: speed. A sparse file is inflated to dense weights before it runs.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +25,8 @@ from torch import Tensor
 
 from ...runtime.errors import PruningError
 
-LEVEL = 9
+LONGEST_GAP = 255
+"""Bytes of this value stand for that many zeros with no value after them."""
 INT8_LIMIT = 127
 NOT_FASTER = "Dense kernels multiply the zeros too: once decoded the model is no faster and takes no less memory."
 
@@ -101,8 +104,8 @@ def _pack(stored: Mapping[str, Stored]) -> bytes:
         there = values.reshape(-1) != 0
         zeros = values.size - int(there.sum())
         kept = values.reshape(-1)
-        if zeros * values.itemsize * 8 > values.size:  # else the bitmap costs more than the zeros
-            streams[f"{name}.places"] = _deflated(np.packbits(there))
+        if zeros * values.itemsize * 8 > values.size:  # else the places, of up to a bit each, cost more than the zeros
+            streams[f"{name}.gaps"] = _deflated(_gaps(there))
             kept = kept[there]
         streams[f"{name}.values"] = _deflated(_planes(kept))
         if scales is not None:
@@ -115,16 +118,30 @@ def _decoded(name: str, entry: Mapping[str, Any], streams: Mapping[str, NDArray[
     shape, dtype = tuple(entry["shape"]), np.dtype(entry["dtype"])
     planes = _inflated(streams[f"{name}.values"]).reshape(dtype.itemsize, -1)
     values = np.ascontiguousarray(planes.T).reshape(-1).view(dtype)
-    if f"{name}.places" in streams:
-        size = int(np.prod(shape))
-        there = np.unpackbits(_inflated(streams[f"{name}.places"]), count=size).astype(bool)
-        dense = np.zeros(size, dtype)
-        dense[there] = values
+    if f"{name}.gaps" in streams:
+        dense = np.zeros(math.prod(shape), dtype)
+        dense[_places(_inflated(streams[f"{name}.gaps"]))] = values
         values = dense
     array = values.reshape(shape)
     if f"{name}.scales" in streams:
         array = array.astype(np.float32) * streams[f"{name}.scales"]
     return torch.from_numpy(array.copy())
+
+
+def _gaps(there: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Zeros before each value, in bytes; a longer gap takes several."""
+    zeros = np.diff(np.flatnonzero(there), prepend=-1) - 1
+    ends = np.cumsum(zeros // LONGEST_GAP + 1) - 1
+    gaps = np.full(0 if len(ends) == 0 else ends[-1] + 1, LONGEST_GAP, np.uint8)
+    gaps[ends] = zeros % LONGEST_GAP
+    return gaps
+
+
+def _places(gaps: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """What `_gaps` was made from, as indices."""
+    ends = gaps != LONGEST_GAP
+    zeros: NDArray[np.int64] = np.cumsum(gaps, dtype=np.int64)[ends]
+    return zeros + np.arange(len(zeros))
 
 
 def _planes(values: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -134,7 +151,8 @@ def _planes(values: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 def _deflated(stream: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.frombuffer(zlib.compress(stream.tobytes(), LEVEL), np.uint8)
+    coder = zlib.compressobj(strategy=zlib.Z_HUFFMAN_ONLY)
+    return np.frombuffer(coder.compress(stream.tobytes()) + coder.flush(), np.uint8)
 
 
 def _inflated(stream: NDArray[np.generic]) -> NDArray[np.uint8]:
