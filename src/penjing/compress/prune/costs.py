@@ -17,31 +17,40 @@ import torch
 from torch import nn
 
 from ..models.bert import BertClassifier, BertShape
-from ..models.mobilebert import LayerShape, MobileBertClassifier
+from ..models.encoder import LayerShape
+from ..models.mobilebert import MobileBertClassifier
 from .units import Shape, UnitMasks
 
 GRAPH_BYTES = 60_000
 """Nodes and names of an exported int8 graph of about six layers; a few per cent of the smallest file."""
 
+Points = tuple[tuple[int, float], ...]
+"""Ascending sizes, and the milliseconds of each."""
+
 
 @dataclass(frozen=True)
 class LatencyTable:
     """Milliseconds of one layer's attention for each number of heads and of one feed-forward for each width, measured
-    at `sequence_length` tokens; `rest_ms` is what the model takes besides its layers. Between the points: linear."""
+    at `sequence_length` tokens; between the points: linear.
+
+    `last_heads` and `last_neurons` are those of the last layer, which on the device computes little but the first
+    token; empty if it costs what the others do. `rest_ms` is what the model takes besides its layers.
+    """
 
     machine: str
     sequence_length: int
-    heads: tuple[tuple[int, float], ...]
-    neurons: tuple[tuple[int, float], ...]
+    heads: Points
+    neurons: Points
     rest_ms: float
+    last_heads: Points = ()
+    last_neurons: Points = ()
+    precision: str = "fp32"
 
     def predict(self, shape: Shape) -> float:
         """Milliseconds of a whole model."""
-        layers = sum(
-            _between(self.heads, layer.heads) + sum(_between(self.neurons, width) for width in layer.feed_forwards)
-            for layer in shape.layers
-        )
-        return self.rest_ms + layers
+        *others, last = shape.layers
+        layers = sum(_layer(layer, self.heads, self.neurons) for layer in others)
+        return self.rest_ms + layers + _layer(last, self.last_heads or self.heads, self.last_neurons or self.neurons)
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,10 @@ def _once(name: str) -> bool:
     return name == "classifier" or ".pooler." in name
 
 
-def _between(points: tuple[tuple[int, float], ...], size: int) -> float:
+def _layer(layer: LayerShape, heads: Points, neurons: Points) -> float:
+    return _between(heads, layer.heads) + sum(_between(neurons, width) for width in layer.feed_forwards)
+
+
+def _between(points: Points, size: int) -> float:
     sizes, times = zip(*points, strict=True)
     return float(np.interp(size, sizes, times))
