@@ -9,7 +9,6 @@ out: judging; a missed target is written down as missed.
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..compress.models.checkpoint import load_student
 from ..compress.models.folded import inference_form
 from ..export.quantize import quantize_tflite
 from ..export.to_tflite import export_tflite
+from .claims import make_claim, t_interval
 from .proof import Made, Proof
 from .recipe import load_recipe, recipe_to_yaml
 from .report import Report
@@ -30,9 +30,6 @@ from .run import make_and_prove, run_recipe
 from .sections import Recipe
 from .text_files import read_json, write_json
 from .workspace import Workspace
-
-T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
-"""Two-sided 95% points of Student's t for that many seeds (one degree of freedom less)."""
 
 Claims = Iterator[dict[str, Any]]
 
@@ -82,11 +79,11 @@ def _quality(name: str, made: Sequence[Made]) -> Claims:
         targets = (teacher_target, student_target) if name == "sst2" else (None, None)
         span = teacher.low, teacher.high
         yield _claim(f"{name}.teacher.{split}", teacher.value, "accuracy", span, teacher.n, ">=", targets[0])
-        mean, interval = float(np.mean(values)), _t_interval(values)
+        mean, interval = float(np.mean(values)), t_interval(values)
         yield _claim(f"{name}.student.{split}", mean, "accuracy", interval, teacher.n, ">=", targets[1])
     starts = [float(read_json(m.student / "history.json")["start"]) for m in made]
     n = made[0].proof.agreement_n
-    yield _claim(f"{name}.student.start", float(np.mean(starts)), "accuracy", _t_interval(starts), n, ">=", None)
+    yield _claim(f"{name}.student.start", float(np.mean(starts)), "accuracy", t_interval(starts), n, ">=", None)
     files = [p for m in made for p in m.proof.student if p.split == "validation"]
     drop = max(_drop(m.proof, kind) for m in made for kind in ("onnx", "tflite"))
     yield _claim(f"{name}.int8.drop", max(0.0, drop), "share", None, files[0].n, "<=", "0.005")
@@ -146,10 +143,8 @@ def _claim(
 ) -> dict[str, Any]:
     compared = {"<=": float.__le__, ">=": float.__ge__, "<": float.__lt__}[sign]
     met = True if target is None else bool(compared(float(value), float(target)))
-    claim: dict[str, Any] = {
-        "id": identity, "value": value, "unit": unit, "interval": None if interval is None else list(interval), "n": n,
-        "target": None if target is None else f"{sign} {target}", "met": met,
-    }  # fmt: skip
+    stated = {"target": None if target is None else f"{sign} {target}", "met": met}
+    claim = make_claim(identity, value, unit, interval, n) | stated
     return claim if met else {**claim, "why": "missed in this run; see the samples in `run`"}
 
 
@@ -157,14 +152,6 @@ def _drop(proof: Proof, kind: str) -> float:
     """How far the int8 file's accuracy lies below its own fp32 file's, on the validation text."""
     values = {p.file: p.value for p in proof.student if p.split == "validation"}
     return values[f"model.{kind}"] - values[f"model.int8.{kind}"]
-
-
-def _t_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    if len(values) not in T_95:
-        return None
-    half = T_95[len(values)] * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    mean = float(np.mean(values))
-    return mean - half, mean + half
 
 
 def _signatures_cost(recipe: Recipe, space: Workspace, made: Made) -> float:

@@ -6,12 +6,9 @@ one seed; no claim is made of a kind that was not trained.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-from scipy.stats import t as student_t
 
 from ...compress.prune.lottery_curve import (
     CONTROLS,
@@ -22,6 +19,7 @@ from ...compress.prune.lottery_curve import (
     winning_score,
     winning_sparsity,
 )
+from ..claims import make_claim, t_interval
 
 Claims = Iterator[dict[str, Any]]
 CLEARLY_WORSE = "interval above 0"
@@ -34,7 +32,7 @@ CRITERION = (
 def lottery_claims(name: str, curve: Curve, target: float) -> Claims:
     """The dense score, the winning tickets (`target`: the sparsity asked of the one rewound to its start), controls."""
     dense = list(curve.scores("dense", 0.0).values())
-    yield _claim(f"{name}.dense", statistics.fmean(dense), curve.metric, interval(dense), curve.n)
+    yield make_claim(f"{name}.dense", statistics.fmean(dense), curve.metric, t_interval(dense), curve.n)
     for kind in (*TICKETS, "transferred_mask"):
         if curve.sparsities(kind):
             yield from _ticket(name, curve, kind, target if kind == "ticket" else None)
@@ -52,48 +50,38 @@ def size_claims(name: str, sizes: Mapping[float, Sequence[Mapping[str, Any]]], w
         return
     for sparse, dense in zip(sizes[winning], sizes[0.0], strict=True):
         precision = sparse["precision"]
-        yield _claim(f"{name}.ticket.{precision}.coded", sparse["coded"] / 1e6, "MB", None, 1)
-        yield _claim(f"{name}.ticket.{precision}.share", sparse["coded"] / dense["coded"], "share", None, 1)
-
-
-def interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95% interval of the mean; None for a single value."""
-    if len(values) < 2:
-        return None
-    half = float(student_t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
-    return statistics.fmean(values) - half, statistics.fmean(values) + half
+        yield make_claim(f"{name}.ticket.{precision}.coded", sparse["coded"] / 1e6, "MB", None, 1)
+        yield make_claim(f"{name}.ticket.{precision}.share", sparse["coded"] / dense["coded"], "share", None, 1)
 
 
 def _ticket(name: str, curve: Curve, kind: str, target: float | None) -> Claims:
     won = winning_sparsity(curve, kind)
     sparsity = 0.0 if won is None else won
-    claim = _claim(f"{name}.{kind}", sparsity, "share", None, len(curve.scores(kind, curve.sparsities(kind)[0])))
+    claim = make_claim(f"{name}.{kind}", sparsity, "share", None, len(curve.scores(kind, curve.sparsities(kind)[0])))
     if target is not None:
         claim |= {"target": f">= {target:g}", "met": sparsity >= target}
     if not claim["met"]:
-        at = next(s for s in curve.sparsities(kind) if s > sparsity)
-        claim["why"] = (
-            f"the mean at {at:.1%}, the next round, is {curve.mean(kind, at):.4f}; {winning_score(curve):.4f} is needed"
-        )
+        claim["why"] = _why(curve, kind, sparsity)
     yield claim
-    yield _claim(f"{name}.{kind}.unbroken", unbroken_sparsity(curve, kind) or 0.0, "share", None, claim["n"])
+    yield make_claim(f"{name}.{kind}.unbroken", unbroken_sparsity(curve, kind) or 0.0, "share", None, claim["n"])
     if won is not None:
         scores = list(curve.scores(kind, won).values())
-        yield _claim(f"{name}.{kind}.score", statistics.fmean(scores), curve.metric, interval(scores), curve.n)
+        yield make_claim(f"{name}.{kind}.score", statistics.fmean(scores), curve.metric, t_interval(scores), curve.n)
+
+
+def _why(curve: Curve, kind: str, sparsity: float) -> str:
+    sparser = next((s for s in curve.sparsities(kind) if s > sparsity), None)
+    if sparser is None:
+        return "every round wins, and none was sparser"
+    mean = curve.mean(kind, sparser)
+    return f"the mean at {sparser:.1%}, the next round, is {mean:.4f}; {winning_score(curve):.4f} is needed"
 
 
 def _control(name: str, curve: Curve, control: str, sparsity: float) -> dict[str, Any]:
     found = differences(curve, "ticket", control, sparsity)
-    span = interval(found)
-    claim = _claim(f"{name}.above.{control}", statistics.fmean(found), curve.metric, span, curve.n)
+    span = t_interval(found)
+    claim = make_claim(f"{name}.above.{control}", statistics.fmean(found), curve.metric, span, curve.n)
     claim |= {"target": CLEARLY_WORSE, "met": span is not None and span[0] > 0, "sparsity": sparsity}
     if not claim["met"]:
         claim["why"] = f"at {sparsity:.1%} the seeds do not tell the ticket and this control apart"
     return claim
-
-
-def _claim(identity: str, value: float, unit: str, span: tuple[float, float] | None, n: int) -> dict[str, Any]:
-    return {
-        "id": identity, "value": value, "unit": unit, "interval": None if span is None else list(span), "n": n,
-        "target": None, "met": True,
-    }  # fmt: skip

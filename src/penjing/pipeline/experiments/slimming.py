@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -28,6 +27,7 @@ from tqdm import tqdm
 from ...compress.models.small_cnn import SmallCnn, SmallCnnConfig
 from ...compress.prune.cut_channels import slim
 from ...compress.prune.slimming import choose_channels, scale_penalty
+from ..claims import make_claim, t_interval
 from ..text_files import write_json
 from .lottery_digits import read_digits
 
@@ -186,10 +186,7 @@ def claims(trials: Sequence[Trial]) -> list[dict[str, Any]]:
 
 
 def _claim(identity: str, values: Sequence[float], unit: str, n: int) -> dict[str, Any]:
-    mean = statistics.fmean(values)
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
-    interval = [mean - half, mean + half]
-    return {"id": identity, "value": mean, "unit": unit, "interval": interval, "n": n, "target": None, "met": True}
+    return make_claim(identity, statistics.fmean(values), unit, t_interval(values), n)
 
 
 def _images(images: Tensor) -> Tensor:

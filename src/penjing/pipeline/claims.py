@@ -1,0 +1,29 @@
+"""What a published figure is made of (DESIGN, section 5): a claim without a target yet, and an interval over seeds."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from scipy.stats import t as student_t
+
+Interval = tuple[float, float]
+
+
+def make_claim(identity: str, value: float, unit: str, interval: Interval | None, n: int) -> dict[str, Any]:
+    """A claim that has no target to miss."""
+    return {
+        "id": identity, "value": value, "unit": unit, "interval": None if interval is None else list(interval), "n": n,
+        "target": None, "met": True,
+    }  # fmt: skip
+
+
+def t_interval(values: Sequence[float]) -> Interval | None:
+    """The 95% Student interval of the mean over the seeds; None for a single value."""
+    if len(values) < 2:
+        return None
+    half = float(student_t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
+    mean = statistics.fmean(values)
+    return mean - half, mean + half

@@ -1,0 +1,109 @@
+"""The lottery experiments, tiny: every kind is played, claims are whole, a second run computes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from test_claims import problems
+from tiny import write_encoder, write_table
+from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
+
+from penjing.compress.prune.lottery import draw
+from penjing.compress.prune.lottery_curve import KINDS, Curve, Point
+from penjing.compress.prune.weight_masks import load_masks, sparsity_of
+from penjing.pipeline.claims import t_interval
+from penjing.pipeline.experiments.lottery import publish_digits
+from penjing.pipeline.experiments.lottery_claims import lottery_claims
+from penjing.pipeline.experiments.lottery_digits import DigitsSettings, digits_lottery, digits_training
+from penjing.pipeline.experiments.lottery_rounds import read_point
+from penjing.pipeline.experiments.lottery_sst2 import Sst2Settings, count_sst2, encoder_matrices, play_sst2, read_sst2
+from penjing.pipeline.recipe import check_recipe
+from penjing.pipeline.workspace import Workspace
+
+TINY = DigitsSettings(epochs=2, rate=0.5, rounds=2, early_step=4)
+
+
+def test_every_round_has_its_own_optimizer_whose_rate_falls_to_zero() -> None:
+    rates: dict[int, list[float]] = {}
+
+    def record(optimizer: Optimizer, *_: object) -> None:
+        rates.setdefault(id(optimizer), []).append(optimizer.param_groups[0]["lr"])
+        kept.append(optimizer)
+
+    kept: list[Optimizer] = []  # so that no id is used twice
+    handle = register_optimizer_step_post_hook(record)
+    training, model = digits_training(TINY, 1), digits_lottery(TINY, 1).make_model()
+    training(model, 0, None)
+    training(model, 4, None)
+    handle.remove()
+    whole, rest = rates.values()
+    assert whole[0] == TINY.learning_rate and rest == whole[4:]
+    assert whole == sorted(whole, reverse=True) and whole[-1] == pytest.approx(TINY.learning_rate / len(whole))
+
+
+def test_the_digits_are_learnt_by_half_of_the_weights() -> None:
+    settings = DigitsSettings(epochs=5, rounds=1)
+    dense, ticket = draw(digits_lottery(settings, 1), (0.5,))
+    assert dense.score > 0.85 and ticket.score > 0.85
+
+
+def test_the_digits_are_published_whole_and_continue_where_they_were(tmp_path: Path) -> None:
+    target = tmp_path / "results" / "lottery_digits.json"
+    publish_digits(TINY, (1, 2), tmp_path / "out", target)
+    result = json.loads(target.read_text())
+    assert [problem for claim in result["claims"] for problem in problems(claim)] == []
+    curve = Curve.from_json(result["curve"])
+    assert {point.kind for point in curve.points} == set(KINDS)
+    assert {kind: curve.sparsities(kind) for kind in KINDS[1:]} == dict.fromkeys(KINDS[1:], (0.5, 0.75))
+    ElementTree.fromstring(target.with_suffix(".svg").read_text())
+
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
+    torch.manual_seed(5)
+    publish_digits(TINY, (1, 2), tmp_path / "out", target)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")} == made
+    assert json.loads(target.read_text()) == result
+
+
+def test_an_encoder_is_pruned_in_its_matrices_alone(tmp_path: Path) -> None:
+    write_encoder(tmp_path / "encoder")
+    for name, count in (("train", 64), ("dev", 32)):
+        write_table(tmp_path / f"{name}.tsv", count, seed=count)
+    recipe = check_recipe(
+        {
+            "name": "tiny", "task": {"labels": ["negative", "positive"], "max_length": 24},
+            "data": {"train": str(tmp_path / "train.tsv"), "validation": str(tmp_path / "dev.tsv")},
+            "teacher": {"model": str(tmp_path / "encoder")}, "export": {"sequence_lengths": [24]},
+        },
+        "a test",
+    )  # fmt: skip
+    settings = Sst2Settings(sentences=48, batch_size=16, rate=0.4, rounds=1, controls=(0.4,))
+    space = Workspace(tmp_path / "out")
+    task = read_sst2(recipe, settings, space)
+    names = encoder_matrices(task.encoder(1))
+    assert len(task.train.texts) == 48 and len(names) == 2 * 6 + 1
+    folders = list(play_sst2(space, task, 1, measure_bytes=False))
+    assert len(folders) == count_sst2(settings)
+    kinds = [read_point(folder).kind for folder in folders]
+    assert kinds == ["dense", "ticket", "random_mask", "random_weights", "shuffled_weights"]
+    masks = load_masks(folders[1] / "masks.safetensors")
+    assert tuple(masks) == tuple(sorted(names)) and sparsity_of(masks) == pytest.approx(0.4, abs=1e-4)
+
+
+def test_a_missed_target_and_a_control_as_good_as_the_ticket_are_written_down() -> None:
+    scores = {"dense": (0.9, 0.92), "ticket": (0.85, 0.86), "random_mask": (0.86, 0.85)}
+    points = [Point(k, 0.0 if k == "dense" else 0.5, s, v) for k, both in scores.items() for s, v in enumerate(both)]
+    points += [Point(kind, 0.5, s, 0.5) for kind in ("random_weights", "shuffled_weights") for s in (0, 1)]
+    claims = {claim["id"]: claim for claim in lottery_claims("x", Curve("accuracy", 9, tuple(points)), 0.5)}
+    assert (claims["x.ticket"]["met"], claims["x.ticket"]["value"]) == (False, 0.0)
+    assert "0.8550; 0.8959 is needed" in claims["x.ticket"]["why"]
+    assert not claims["x.above.random_mask"]["met"] and claims["x.above.shuffled_weights"]["met"]
+
+
+def test_the_interval_is_students() -> None:
+    low, high = t_interval([1.0, 2.0, 3.0]) or (0, 0)
+    assert (low, high) == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5), abs=1e-3)
+    assert t_interval([1.0]) is None
