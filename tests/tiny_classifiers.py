@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from penjing.compress.models.bert import BertClassifier, BertShape
-from penjing.compress.models.mobilebert import LayerShape, MobileBertClassifier, MobileBertConfig
+from penjing.compress.models.encoder import LayerShape
+from penjing.compress.models.mobilebert import MobileBertClassifier, MobileBertConfig
 from penjing.compress.prune.units import Encoder
 from penjing.compress.tokens import Batch
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from penjing.compress.models.bert import BertClassifier, BertShape
+from penjing.compress.models.encoder import LayerShape
 from penjing.compress.models.folded import inference_form
 from penjing.compress.models.folded_bert import FoldedBert
-from penjing.compress.models.mobilebert import LayerShape
 from penjing.export.quantize import quantize_onnx
 from penjing.export.to_onnx import export_onnx
 from penjing.runtime.engine import open_engine

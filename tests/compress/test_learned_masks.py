@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from penjing.compress import training
 from penjing.compress.models.bert import BertClassifier, BertShape
-from penjing.compress.models.mobilebert import LayerShape, MobileBertClassifier, MobileBertConfig
+from penjing.compress.models.encoder import LayerShape
+from penjing.compress.models.mobilebert import MobileBertClassifier, MobileBertConfig
 from penjing.compress.prune.costs import cost_of, shape_after
 from penjing.compress.prune.hard_concrete import probability
 from penjing.compress.prune.learned import CoTraining, LearnedMasks, learn_masks, masked
@@ -45,7 +46,8 @@ class InterruptedTrainingError(Exception):
 
 def macs(shape: Shape) -> float:
     """Counted by hand, for speed; a test compares it with `cost_of`."""
-    heads, neurons = (sum(own) for own in zip(*((y.heads, sum(y.feed_forwards)) for y in shape.layers), strict=True))
+    heads = sum(layer.heads for layer in shape.layers)
+    neurons = sum(sum(layer.feed_forwards) for layer in shape.layers)
     return 16 * (2 + 16) + (4 * 16 * 4 * 8 + 2 * 4 * 8**2) * heads + 2 * 16 * 8 * neurons
 
 

@@ -12,12 +12,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from penjing.compress.models.checkpoint import count_parameters, load_student, load_weights, save_student
+from penjing.compress.models.encoder import LayerShape
 from penjing.compress.models.folded import FoldedStudent, inference_form
 from penjing.compress.models.mobilebert import (
     IB_BERT_TEACHER,
     MOBILEBERT,
     MOBILEBERT_TINY,
-    LayerShape,
     MobileBert,
     MobileBertClassifier,
     MobileBertConfig,

@@ -12,7 +12,8 @@ import torch
 
 from penjing.compress.models.bert import BertClassifier, BertShape
 from penjing.compress.models.checkpoint import count_parameters, load_student, save_student
-from penjing.compress.models.mobilebert import LayerShape, MobileBertClassifier, MobileBertConfig
+from penjing.compress.models.encoder import LayerShape
+from penjing.compress.models.mobilebert import MobileBertClassifier, MobileBertConfig
 from penjing.compress.prune.apply import apply_plan, keep_layers, probe
 from penjing.compress.prune.costs import LatencyTable, cost_of, shape_after
 from penjing.compress.prune.plan import PLAN_NAME, PruningPlan, fingerprint_of, read_plan, write_plan

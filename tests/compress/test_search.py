@@ -11,7 +11,7 @@ import torch
 from tiny_classifiers import tiny_bert, tiny_mobilebert
 
 from penjing.compress.models.bert import BertShape
-from penjing.compress.models.mobilebert import LayerShape
+from penjing.compress.models.encoder import LayerShape
 from penjing.compress.prune.costs import LatencyTable, cost_of, shape_after
 from penjing.compress.prune.importances import Importances
 from penjing.compress.prune.search import linear_cost, search

@@ -16,7 +16,6 @@ from penjing.compress.models.bert import BertClassifier
 from penjing.compress.models.closed_form import regress
 from penjing.compress.models.mobilebert import MobileBertClassifier, NoNorm
 from penjing.compress.prune.apply import apply_plan
-from penjing.compress.prune.costs import cost_of
 from penjing.compress.prune.fold_norms import without_norms
 from penjing.compress.prune.least_squares import LeastSquares
 from penjing.compress.prune.plan import PruningPlan, fingerprint_of, read_plan, write_plan
@@ -39,12 +38,12 @@ def cut(model: Encoder, sizes: Mapping[str, int]) -> Encoder:
 def difference(model: Encoder, other: Encoder) -> float:
     """Largest one of logits on held-out texts, relative to the largest logit."""
     wanted = logits_of(model, HELD_OUT)
-    return ((logits_of(other, HELD_OUT) - wanted).abs().max() / wanted.abs().max()).item()
+    return float((logits_of(other, HELD_OUT) - wanted).abs().max() / wanted.abs().max())
 
 
 def normed_mobilebert() -> MobileBertClassifier:
     """With NoNorms far from 1 and 0, of either sign."""
-    model = tiny_mobilebert()
+    model: MobileBertClassifier = tiny_mobilebert()
     source = torch.Generator().manual_seed(3)
     for module in model.modules():
         if isinstance(module, NoNorm):
@@ -112,6 +111,7 @@ def test_a_model_without_norms_is_the_same_function() -> None:
 def test_a_mobilebert_rotated_at_full_size_gives_the_same_logits(make: Callable[[], MobileBertClassifier]) -> None:
     model = make()
     rotated = cut(model, {"hidden": 32, "bottleneck": 16, "embedding": 16})
+    assert isinstance(rotated, MobileBertClassifier)
     assert difference(model, rotated) < 1e-4
     before = model.mobilebert.encoder.layers()[0].bottleneck.input.dense.weight
     after = rotated.mobilebert.encoder.layers()[0].bottleneck.input.dense.weight
@@ -211,7 +211,6 @@ def test_a_plan_replays_bit_for_bit_without_data(make: Callable[[], Encoder], tm
     small = apply_plan(model, read_plan(tmp_path))
     weights = cut_widths(model, sizes, plan_widths(model, BATCHES, sizes)).state_dict()
     assert all(torch.equal(value, weights[name]) for name, value in small.state_dict().items())
-    assert cost_of(shape, 3, 16).parameters == sum(p.numel() for p in small.parameters())
     assert sum(p.numel() for p in small.parameters()) < sum(p.numel() for p in model.parameters())
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -19,6 +18,7 @@ from ..runtime.errors import UNWRITABLE, PenjingError, RecipeError
 from .bundle_commands import bench, inspect, predict, verify
 from .extras import extra_of_module, install_line, require
 from .prune_commands import prune_app
+from .recipe_options import OutFolder, Overrides, RecipeName, load_with_folder
 from .terminal import note, print_facts, print_table, quiet_libraries
 
 EXIT_ERROR = 2
@@ -47,11 +47,9 @@ def penjing(
 
 @app.command(no_args_is_help=False)
 def run(
-    recipe: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A built-in recipe's name, or a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Change a value of the recipe; repeatable.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results; runs/<name> if not given.")] = None,
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    out: OutFolder = None,
 ) -> None:
     """Makes, proves and measures a bundle. A run that was stopped continues when it is started again.
 
@@ -62,12 +60,10 @@ def run(
     """
     require("compress", "export", "benchmarks")
     quiet_libraries()
-    from .recipe import load_recipe
     from .run import run_recipe
     from .workspace import is_first_process
 
-    loaded = load_recipe(recipe, tuple(overrides or ()))
-    folder = out or Path("runs") / loaded.name
+    loaded, folder = load_with_folder(recipe, overrides, out)
     bundle = run_recipe(loaded, folder)
     if is_first_process():
         print_facts([("bundle", str(bundle)), ("report", str(folder / "report.html"))])

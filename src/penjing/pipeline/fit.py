@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,16 @@ from .recipe import resolve_path
 from .sections import Learning, Recipe
 from .text_files import read_json, read_rows, read_split, write_json, write_rows, write_split
 from .workspace import CHECKPOINTS, Workspace, file_digest
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The folders of what every student learns from."""
+
+    data: Path
+    corpus: Path
+    teacher: Path
+    outputs: Path
 
 
 def read_data(recipe: Recipe, space: Workspace) -> Path:
@@ -93,13 +103,13 @@ def ask_teacher(recipe: Recipe, space: Workspace, data: Path, corpus: Path, teac
     return space.stage("teacher-outputs", work, inputs=[data, corpus, teacher], settings=settings)
 
 
-def train_student(recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path, outputs: Path) -> Path:
+def train_student(recipe: Recipe, space: Workspace, sources: Sources) -> Path:
     """`model.safetensors` and `student.json` of the distilled student, its tokenizer, and `history.json`."""
     is_copy = recipe.student.architecture == "bert"
 
     def work(folder: Path) -> None:
-        model, lessons = load_teacher(teacher), read_lessons(recipe, data, corpus, teacher, outputs, teacher)
-        copy_tokenizer(teacher, folder)
+        model, lessons = load_teacher(sources.teacher), read_lessons(recipe, sources, sources.teacher)
+        copy_tokenizer(sources.teacher, folder)
         if is_copy:
             curves = copy_teacher(model, lessons, folder)
         else:
@@ -114,22 +124,20 @@ def train_student(recipe: Recipe, space: Workspace, data: Path, corpus: Path, te
         "student": {"architecture": "bert"} if is_copy else recipe.student.model_dump(),
         "distill": {} if is_copy else recipe.distill.model_dump(exclude={"corpus"}),
     }
-    inputs = [data, corpus, teacher, outputs]
+    inputs = [sources.data, sources.corpus, sources.teacher, sources.outputs]
     return space.stage("student", work, inputs=inputs, settings=settings, collective=not is_copy)
 
 
-def read_lessons(
-    recipe: Recipe, data: Path, corpus: Path, teacher: Path, outputs: Path, tokenizer_folder: Path
-) -> Lessons:
+def read_lessons(recipe: Recipe, sources: Sources, tokenizer_folder: Path) -> Lessons:
     """What a student with the tokenizer of `tokenizer_folder` learns from."""
-    raw, length = all_texts(data, corpus), recipe.task.max_length
-    taught = tokenize(raw, teacher, length)
-    own = taught if tokenizer_folder == teacher else tokenize(raw, tokenizer_folder, length)
+    raw, length = all_texts(sources.data, sources.corpus), recipe.task.max_length
+    taught = tokenize(raw, sources.teacher, length)
+    own = taught if tokenizer_folder == sources.teacher else tokenize(raw, tokenizer_folder, length)
     cut = read_cut(tokenizer_folder)
     aligned = np.ones(len(raw), bool) if cut is None else unchanged(cut, taught, own)
-    train, held_out = read_split(data / "train.jsonl"), read_split(data / "validation.jsonl")
+    train, held_out = (read_split(sources.data / f"{split}.jsonl") for split in ("train", "validation"))
     validation = tokenize(held_out.texts, tokenizer_folder, length)
-    teacher_outputs = read_teacher_outputs(outputs, taught)
+    teacher_outputs = read_teacher_outputs(sources.outputs, taught)
     return Lessons(own, teacher_outputs, train.labels, validation, held_out.labels, aligned)
 
 

@@ -9,9 +9,9 @@ from ..compress.distill.alignment import Alignment, write_alignment
 from ..compress.distill.phases import Lessons, transfer_loss, validate
 from ..compress.models.checkpoint import save_student
 from ..compress.prune.learned import learn_masks
-from ..compress.prune.make_plan import Budget, rows_left
+from ..compress.prune.make_plan import Budget, cost_with_rows
 from ..compress.prune.plan import PruningPlan, fingerprint_of
-from ..compress.prune.units import Encoder, Shape
+from ..compress.prune.units import Encoder
 from ..compress.training import TrainingPlan
 from ..runtime.errors import PruningError
 from .sections import Recipe
@@ -39,9 +39,7 @@ def learn_plan(
         settings.evaluations_per_epoch, recipe.distill.seed,
     )  # fmt: skip
 
-    def cost(shape: Shape) -> float:
-        return budget.cost(rows_left(shape, plan.vocabulary), model.num_labels)
-
+    cost = cost_with_rows(budget, plan.vocabulary, model.num_labels)
     checkpoints = folder / CHECKPOINTS / "masks"
     checkpoints.mkdir(parents=True, exist_ok=True)
     layers, masks = learn_masks(

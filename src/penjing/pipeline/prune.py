@@ -16,7 +16,7 @@ from ..compress.distill.alignment import Alignment, read_alignment, write_alignm
 from ..compress.distill.phases import learn, validate
 from ..compress.models.checkpoint import STUDENT_NAME, load_student, save_student
 from ..compress.prune.apply import apply_plan
-from ..compress.prune.make_plan import Budget, choose_units, rows_left, structure
+from ..compress.prune.make_plan import Budget, choose_units, cost_with_rows, structure
 from ..compress.prune.plan import PruningPlan, read_plan, write_plan
 from ..compress.prune.rescale import refit_outputs
 from ..compress.prune.table import plan_rows, shape_of_plan
@@ -26,7 +26,7 @@ from ..compress.prune.vocabulary import write_cut
 from ..compress.prune.widths import hidden_basis
 from ..compress.tokens import Batch, shuffled_batches, tokenize
 from ..runtime.errors import PruningError
-from .fit import all_texts, copy_tokenizer, read_lessons
+from .fit import Sources, all_texts, copy_tokenizer, read_lessons
 from .learned_plan import learn_plan
 from .sections import Prune, Recipe
 from .text_files import read_split, write_json
@@ -44,20 +44,16 @@ class Pruned:
     plans: tuple[Path, ...]
 
 
-def prune_student(
-    recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path, outputs: Path, student: Path
-) -> Pruned:
+def prune_student(recipe: Recipe, space: Workspace, sources: Sources, student: Path) -> Pruned:
     """Every round's plan, cut and recovery."""
     plans: list[Path] = []
     for index in range(recipe.prune.rounds if recipe.prune else 0):
-        plans.append(plan_cut(recipe, space, data, corpus, teacher, outputs, student, index))
-        student = cut_and_recover(recipe, space, data, corpus, teacher, outputs, student, plans[-1])
+        plans.append(plan_cut(recipe, space, sources, student, index))
+        student = cut_and_recover(recipe, space, sources, student, plans[-1])
     return Pruned(student, tuple(plans))
 
 
-def plan_cut(
-    recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path, outputs: Path, student: Path, index: int
-) -> Path:
+def plan_cut(recipe: Recipe, space: Workspace, sources: Sources, student: Path, index: int) -> Path:
     """`plan.json` of round `index`, and `summary.json`: what was asked, costs before and predicted, the plan's rows.
 
     Learned masks train the model while they choose: then the trained model lies in the folder too.
@@ -67,14 +63,14 @@ def plan_cut(
 
     def work(folder: Path) -> None:
         model: Encoder = load_student(student)
-        batches = calibration(recipe, data, student)
+        batches = calibration(recipe, sources.data, student)
         sizes = settings.widths.sizes if index == 0 else {}
         later = settings.model_copy(update={"layers": None, "vocabulary": None})
         own = settings if index == 0 else later
-        plan, whole = structure(model, own, sizes, batches, student, all_texts(data, corpus))
+        plan, whole = structure(model, own, sizes, batches, student, all_texts(sources.data, sources.corpus))
         budget = _budget(recipe, whole, plan, index)
         if learned:
-            lessons = read_lessons(recipe, data, corpus, teacher, outputs, student)
+            lessons = read_lessons(recipe, sources, student)
             alignment = align(read_alignment(student), plan)
             plan = learn_plan(recipe, whole, plan, budget, lessons, alignment, folder)
             model = whole
@@ -86,20 +82,18 @@ def plan_cut(
     own_settings = {"prune": settings.model_dump(exclude={"recovery"}), "seed": recipe.distill.seed, "round": index}
     if learned:
         own_settings["recovery"] = settings.recovery and settings.recovery.model_dump()
-    inputs = [data, corpus, *([teacher, outputs] if learned else []), student]
+    inputs = [sources.data, sources.corpus, *([sources.teacher, sources.outputs] if learned else []), student]
     return space.stage("pruning-plan", work, inputs=inputs, settings=own_settings, collective=learned)
 
 
-def cut_and_recover(
-    recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path, outputs: Path, student: Path, plan: Path
-) -> Path:
+def cut_and_recover(recipe: Recipe, space: Workspace, sources: Sources, student: Path, plan: Path) -> Path:
     """The smaller student, its tokenizer, its alignment with the teacher, and `history.json`."""
     settings = _settings(recipe)
 
     def work(folder: Path) -> None:
         origin = plan if (plan / STUDENT_NAME).exists() else student
         cut, model = read_plan(plan), load_student(origin)
-        batches = calibration(recipe, data, student)
+        batches = calibration(recipe, sources.data, student)
         small = apply_plan(model, cut, mend=lambda whole, part: refit_outputs(whole, part, batches))
         if cut.vocabulary is None:
             copy_tokenizer(student, folder)
@@ -107,7 +101,7 @@ def cut_and_recover(
             write_cut_tokenizer(student, folder, cut.vocabulary)
             write_cut(cut.vocabulary, folder)
         alignment = align(read_alignment(origin), cut)
-        lessons = read_lessons(recipe, data, corpus, teacher, outputs, folder)
+        lessons = read_lessons(recipe, sources, folder)
         with torch.no_grad():
             start = validate(small, lessons)
         curves: dict[str, Any] = {"start": start, "transfer": [], "task": []}
@@ -120,7 +114,7 @@ def cut_and_recover(
         write_json(folder / "history.json", curves)
 
     recovery = None if settings.recovery is None else settings.recovery.model_dump()
-    inputs = [data, corpus, teacher, outputs, student, plan]
+    inputs = [sources.data, sources.corpus, sources.teacher, sources.outputs, student, plan]
     own_settings = {"recovery": recovery, "seed": recipe.distill.seed}
     return space.stage("pruned", work, inputs=inputs, settings=own_settings, collective=True)
 
@@ -149,7 +143,7 @@ def _budget(recipe: Recipe, whole: Encoder, plan: PruningPlan, index: int) -> Bu
         name, goal = "macs", 0.0
     else:
         ((name, goal),) = settings.budget.chosen.items()
-    full = Budget(name, 0.0, length).cost(rows_left(whole.config, plan.vocabulary), whole.num_labels)
+    full = cost_with_rows(Budget(name, 0.0, length), plan.vocabulary, whole.num_labels)(whole.config)
     if settings.budget is None:
         goal = full * (1 - (settings.rate or 0.0)) ** (1 / settings.rounds)
         return Budget(name, goal, length)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from .extras import require
+from .recipe_options import OutFolder, Overrides, RecipeName, load_with_folder
 from .terminal import print_facts, print_table, quiet_libraries
 
 prune_app = typer.Typer(help="See a cut before it is made.", rich_markup_mode=None)
@@ -20,11 +20,9 @@ def prune() -> None:
 
 @prune_app.command("plan")
 def plan(
-    recipe: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A built-in recipe's name, or a YAML file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Change a value of the recipe; repeatable.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results; runs/<name> if not given.")] = None,
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    out: OutFolder = None,
 ) -> None:
     """Shows the plan of the first round: layer by layer what stays, and what the cut saves. Nothing is cut.
 
@@ -39,12 +37,10 @@ def plan(
     quiet_libraries()
     from ..compress.prune.table import COLUMNS
     from .prune import SUMMARY_NAME
-    from .recipe import load_recipe
     from .run import plan_first_round
     from .text_files import read_json
 
-    loaded = load_recipe(recipe, tuple(overrides or ()))
-    folder = plan_first_round(loaded, out or Path("runs") / loaded.name)
+    folder = plan_first_round(*load_with_folder(recipe, overrides, out))
     summary = read_json(folder / SUMMARY_NAME)
     print_table(COLUMNS, summary["rows"])
     print()

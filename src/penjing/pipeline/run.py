@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..runtime.errors import ExportError
-from .fit import ask_teacher, read_corpora, read_data, train_student, train_teacher
+from .fit import Sources, ask_teacher, read_corpora, read_data, train_student, train_teacher
 from .judge import measure_bundles, write_reports
 from .proof import Made, prove_student, prove_teacher
 from .prune import plan_cut, prune_student
@@ -35,26 +35,27 @@ def run_recipe(recipe: Recipe, out: Path) -> Path:
 
 def make_and_prove(recipe: Recipe, space: Workspace) -> Made:
     """Everything up to the proof: what has to be right before anything is shipped or measured."""
+    sources = make_sources(recipe, space)
+    student = train_student(recipe, space, sources)
+    pruned = prune_student(recipe, space, sources, student)
+    files = export_student(recipe, space, pruned.student)
+    teacher_files = export_teacher(recipe, space, sources.teacher)
+    teacher_proof = prove_teacher(recipe, space, sources.data, sources.teacher, teacher_files)
+    proof = prove_student(recipe, space, sources.data, pruned.student, files, teacher_proof)
+    return Made(sources.data, sources.teacher, pruned, files, teacher_files, proof)
+
+
+def make_sources(recipe: Recipe, space: Workspace) -> Sources:
+    """What every student learns from: text, the teacher, and what it says of the text."""
     data = read_data(recipe, space)
     corpus = read_corpora(recipe, space)
     teacher = train_teacher(recipe, space, data)
-    outputs = ask_teacher(recipe, space, data, corpus, teacher)
-    student = train_student(recipe, space, data, corpus, teacher, outputs)
-    pruned = prune_student(recipe, space, data, corpus, teacher, outputs, student)
-    files = export_student(recipe, space, pruned.student)
-    teacher_files = export_teacher(recipe, space, teacher)
-    teacher_proof = prove_teacher(recipe, space, data, teacher, teacher_files)
-    proof = prove_student(recipe, space, data, pruned.student, files, teacher_proof)
-    return Made(data, teacher, pruned, files, teacher_files, proof)
+    return Sources(data, corpus, teacher, ask_teacher(recipe, space, data, corpus, teacher))
 
 
 def plan_first_round(recipe: Recipe, out: Path) -> Path:
     """Everything up to the first plan of a cut, whose folder is returned. Nothing is cut."""
     space = Workspace(out)
     with space.locked():
-        data = read_data(recipe, space)
-        corpus = read_corpora(recipe, space)
-        teacher = train_teacher(recipe, space, data)
-        outputs = ask_teacher(recipe, space, data, corpus, teacher)
-        student = train_student(recipe, space, data, corpus, teacher, outputs)
-        return plan_cut(recipe, space, data, corpus, teacher, outputs, student, 0)
+        sources = make_sources(recipe, space)
+        return plan_cut(recipe, space, sources, train_student(recipe, space, sources), 0)

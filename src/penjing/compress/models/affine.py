@@ -17,6 +17,12 @@ def affine(linear: nn.Linear) -> Affine:
     return linear.weight, linear.bias
 
 
+def set_affine(linear: nn.Linear | nn.LayerNorm, values: Affine) -> None:
+    """Overwrites weight and bias."""
+    for parameter, value in zip((linear.weight, linear.bias), values, strict=True):
+        parameter.copy_(value)
+
+
 def compose(outer: Affine, inner: Affine) -> Affine:
     """x -> outer(inner(x))."""
     return outer[0] @ inner[0], outer[0] @ inner[1] + outer[1]

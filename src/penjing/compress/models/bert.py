@@ -7,17 +7,15 @@ Left out: the masked-LM head, dropout, decoders and relative positions; the form
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...runtime.errors import PruningError
-from .mobilebert import EncoderOutput, LayerShape, mask_to_scores
+from .encoder import Encoder, EncoderOutput, LayerShape, Pooler, attend, read_layers
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.relu}
 
@@ -41,8 +39,7 @@ class BertShape:
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> BertShape:
-        layers = tuple(LayerShape(s["heads"], s["head_size"], tuple(s["feed_forwards"])) for s in raw["layers"])
-        return BertShape(**{**raw, "layers": layers})
+        return BertShape(**read_layers(raw))
 
 
 class Embeddings(nn.Module):
@@ -77,13 +74,7 @@ class SelfAttention(nn.Module):
         self.value = nn.Linear(config.hidden_size, width)
 
     def forward(self, x: Tensor, mask_scores: Tensor) -> tuple[Tensor, Tensor]:
-        query, key, value = (self._split(layer(x)) for layer in (self.query, self.key, self.value))
-        scores = query @ key.transpose(-1, -2) / math.sqrt(self.head_size)
-        context = (scores + mask_scores).softmax(-1) @ value
-        return context.transpose(1, 2).flatten(2), scores
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)
+        return attend(self.query(x), self.key(x), self.value(x), mask_scores, self.heads)
 
 
 class NormedOutput(nn.Module):
@@ -141,47 +132,18 @@ class Layer(nn.Module):
         return y, scores
 
 
-class Encoder(nn.Module):
-    """The stack of layers, under the name `encoder.layer`."""
-
-    def __init__(self, config: BertShape) -> None:
-        super().__init__()
-        self.layer = nn.ModuleList(Layer(config, shape) for shape in config.layers)
-
-    def layers(self) -> list[Layer]:
-        """The layers, in order."""
-        return [cast(Layer, layer) for layer in self.layer]
-
-
-class Pooler(nn.Module):
-    """tanh dense on [CLS]."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.dense = nn.Linear(size, size)
-
-    def forward(self, first: Tensor) -> Tensor:
-        return torch.tanh(self.dense(first))
-
-
 class Bert(nn.Module):
     """The encoder. `forward` gives all hidden states and attention scores."""
 
     def __init__(self, config: BertShape) -> None:
         super().__init__()
         self.embeddings = Embeddings(config)
-        self.encoder = Encoder(config)
+        self.encoder = Encoder(Layer(config, shape) for shape in config.layers)
         self.pooler = Pooler(config.hidden_size)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> EncoderOutput:
-        x = self.embeddings(input_ids, token_type_ids)
-        mask_scores = mask_to_scores(attention_mask, x.dtype)
-        hidden, scores = [x], []
-        for layer in self.encoder.layers():
-            x, layer_scores = layer(x, mask_scores)
-            hidden.append(x)
-            scores.append(layer_scores)
-        return EncoderOutput(tuple(hidden), tuple(scores))
+        out: EncoderOutput = self.encoder(self.embeddings(input_ids, token_type_ids), attention_mask)
+        return out
 
 
 class BertClassifier(nn.Module):

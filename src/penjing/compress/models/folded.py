@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from .affine import Affine, affine, compose, linear, scaled, stack, table, with_mask_column
 from .bert import BertClassifier
+from .encoder import MASK_SCORE
 from .folded_bert import FoldedBert
-from .mobilebert import MASK_SCORE, Layer, MobileBertClassifier, NoNorm, NormedLinear
+from .mobilebert import Layer, MobileBertClassifier, NoNorm, NormedLinear
 
 SMALLEST_SCALE = 1e-3
 """A NoNorm scale nearer to zero than this cannot be divided out; the model is then left as it is."""
@@ -71,8 +72,8 @@ class FoldedLayer(nn.Module):
         super().__init__()
         attention = layer.attention.self
         self.heads, self.head_size, self.only_first = attention.heads, attention.head_size, only_first
-        inner = stream.read(_fold_norm(layer.bottleneck.input))
-        shared = _fold_norm(layer.bottleneck.attention)
+        inner = stream.read(fold_norm(layer.bottleneck.input))
+        shared = fold_norm(layer.bottleneck.attention)
         query = stream.read(compose(scaled(affine(attention.query), 1 / math.sqrt(self.head_size)), shared))
         key = stream.read(compose(affine(attention.key), shared))
         value = stream.read(affine(attention.value))
@@ -156,7 +157,8 @@ class FoldedStudent(nn.Module):
         return logits
 
 
-def _fold_norm(layer: NormedLinear) -> Affine:
+def fold_norm(layer: NormedLinear) -> Affine:
+    """The layer's projection with its NoNorm in it."""
     weight, bias = affine(layer.dense)
     norm = cast(NoNorm, layer.LayerNorm)
     return weight * norm.weight[:, None], bias * norm.weight + norm.bias

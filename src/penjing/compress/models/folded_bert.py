@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .affine import affine, linear, scaled, stack, table, with_mask_column
 from .bert import BertClassifier, Layer
-from .mobilebert import MASK_SCORE
+from .encoder import MASK_SCORE
 
 
 class FoldedBertLayer(nn.Module):

@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from ..tokens import Batch
 from .closed_form import basis, layer_map, regress, trace_teacher, whiten
-from .mobilebert import Layer, MobileBertClassifier, NoNorm, mask_to_scores
+from .encoder import mask_to_scores
+from .mobilebert import Layer, MobileBertClassifier, NoNorm
 
 
 @torch.no_grad()

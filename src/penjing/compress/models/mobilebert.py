@@ -8,7 +8,6 @@ for devices (`folded.py`), and files (`checkpoint.py`).
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -16,17 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-MASK_SCORE = -30.0
-"""Score of a padded key. exp(-30) is 1e-13: nothing for a sum, yet within the range of fp16 and of an int8 scale."""
-
-
-@dataclass(frozen=True)
-class LayerShape:
-    """Widths of one layer: heads and their size, and the width of each stacked feed-forward."""
-
-    heads: int
-    head_size: int
-    feed_forwards: tuple[int, ...]
+from .encoder import Encoder, EncoderOutput, LayerShape, Pooler, attend, read_layers
 
 
 @dataclass(frozen=True)
@@ -64,8 +53,7 @@ class MobileBertConfig:
 
     @staticmethod
     def from_dict(raw: dict[str, Any]) -> MobileBertConfig:
-        layers = tuple(LayerShape(s["heads"], s["head_size"], tuple(s["feed_forwards"])) for s in raw["layers"])
-        return MobileBertConfig(**{**raw, "layers": layers})
+        return MobileBertConfig(**read_layers(raw))
 
 
 MOBILEBERT = MobileBertConfig.uniform(24, heads=4, head_size=32, feed_forwards=4, intermediate_size=512)
@@ -76,14 +64,6 @@ IB_BERT_TEACHER = MobileBertConfig.uniform(
     24, heads=4, head_size=256, feed_forwards=1, intermediate_size=4096, bottleneck_size=1024,
     attention_input="block", norm="layer_norm", activation="gelu", pooler=True,
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class EncoderOutput:
-    """`hidden`: embedding output and each layer's, [batch, sequence, hidden]; `scores`: before the mask and softmax."""
-
-    hidden: tuple[Tensor, ...]
-    scores: tuple[Tensor, ...]
 
 
 class NoNorm(nn.Module):
@@ -152,16 +132,8 @@ class SelfAttention(nn.Module):
         self.value = nn.Linear(value_input, width)
 
     def forward(self, query_input: Tensor, value_input: Tensor, mask_scores: Tensor) -> tuple[Tensor, Tensor]:
-        query, key, value = (
-            self._split(layer(x))
-            for layer, x in ((self.query, query_input), (self.key, query_input), (self.value, value_input))
-        )
-        scores = query @ key.transpose(-1, -2) / math.sqrt(self.head_size)
-        context = (scores + mask_scores).softmax(-1) @ value
-        return context.transpose(1, 2).flatten(2), scores
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)
+        query, key = self.query(query_input), self.key(query_input)
+        return attend(query, key, self.value(value_input), mask_scores, self.heads)
 
 
 class Attention(nn.Module):
@@ -242,45 +214,19 @@ class Layer(nn.Module):
         return self.output.bottleneck(h, x), scores
 
 
-class Encoder(nn.Module):
-    """The stack of layers, under the published name `encoder.layer`."""
-
-    def __init__(self, config: MobileBertConfig) -> None:
-        super().__init__()
-        self.layer = nn.ModuleList(Layer(config, shape) for shape in config.layers)
-
-    def layers(self) -> list[Layer]:
-        """The layers, in order."""
-        return [cast(Layer, layer) for layer in self.layer]
-
-
-class Pooler(nn.Module):
-    """tanh dense on [CLS]; only the IB-BERT teacher has it."""
-
-    def __init__(self, config: MobileBertConfig) -> None:
-        super().__init__()
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-
-
 class MobileBert(nn.Module):
     """The encoder. `forward` gives all hidden states and attention scores."""
 
     def __init__(self, config: MobileBertConfig) -> None:
         super().__init__()
         self.embeddings = Embeddings(config)
-        self.encoder = Encoder(config)
+        self.encoder = Encoder(Layer(config, shape) for shape in config.layers)
         if config.pooler:
-            self.pooler = Pooler(config)
+            self.pooler = Pooler(config.hidden_size)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> EncoderOutput:
-        x = self.embeddings(input_ids, token_type_ids)
-        mask_scores = mask_to_scores(attention_mask, x.dtype)
-        hidden, scores = [x], []
-        for layer in self.encoder.layers():
-            x, layer_scores = layer(x, mask_scores)
-            hidden.append(x)
-            scores.append(layer_scores)
-        return EncoderOutput(tuple(hidden), tuple(scores))
+        out: EncoderOutput = self.encoder(self.embeddings(input_ids, token_type_ids), attention_mask)
+        return out
 
 
 class MobileBertClassifier(nn.Module):
@@ -300,14 +246,9 @@ class MobileBertClassifier(nn.Module):
         layers = self.mobilebert(input_ids, attention_mask, token_type_ids)
         first = layers.hidden[-1][:, 0]
         if self.config.pooler:
-            first = torch.tanh(self.mobilebert.pooler.dense(first))
+            first = self.mobilebert.pooler(first)
         logits = self.classifier(first)
         return (logits, layers) if with_layers else logits
-
-
-def mask_to_scores(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """[batch, sequence] of 1 and 0 -> [batch, 1, 1, sequence] of 0 and MASK_SCORE."""
-    return (1.0 - attention_mask[:, None, None, :].to(dtype)) * MASK_SCORE
 
 
 def _initialize(module: nn.Module) -> None:

@@ -18,7 +18,7 @@ from ...runtime.errors import PruningError
 from ..models.bert import BertClassifier
 from .costs import shape_after
 from .plan import PruningPlan, check_plan
-from .units import Encoder, UnitMasks, applied, as_tensors, layers_of
+from .units import Encoder, UnitMasks, applied, as_tensors, body_of, layers_of
 from .vocabulary import VocabularyCut
 from .widths import cut_widths
 
@@ -54,7 +54,7 @@ def keep_layers(model: Encoder, layers: tuple[int, ...]) -> Encoder:
     if len(layers) == len(model.config.layers):
         return model
     small = copy.deepcopy(model)
-    encoder = _encoder_of(small)
+    encoder = body_of(small).encoder
     encoder.layer = nn.ModuleList(encoder.layer[index] for index in layers)
     small.config = replace(small.config, layers=tuple(small.config.layers[i] for i in layers))
     return small
@@ -140,10 +140,6 @@ def _check_equal(wanted: Tensor, found: Tensor, part: str) -> None:
             f"after cutting {part} the logits differ by {difference:.2g} from the masked model's, allowed is"
             f" {allowed:.2g}: the weights may hold values that are not finite; report this with the plan"
         )
-
-
-def _encoder_of(model: Encoder) -> Any:
-    return model.bert.encoder if isinstance(model, BertClassifier) else model.mobilebert.encoder
 
 
 def _empty_like(model: Encoder, shape: Any) -> Encoder:

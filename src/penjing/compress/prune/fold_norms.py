@@ -10,12 +10,12 @@ import copy
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...runtime.errors import PruningError
-from ..models.folded import SMALLEST_SCALE, Stream
+from ..models.affine import affine, set_affine
+from ..models.folded import SMALLEST_SCALE, Stream, fold_norm
 from ..models.mobilebert import Layer, MobileBertClassifier, NoNorm, NormedLinear
-from .least_squares import Affine
 
 
 @torch.no_grad()
@@ -46,21 +46,10 @@ def without_norms(model: MobileBertClassifier) -> tuple[MobileBertClassifier, Te
     return plain, torch.stack(scales)
 
 
-def affine(linear: nn.Linear) -> Affine:
-    """Its weight and bias."""
-    return linear.weight, linear.bias
-
-
-def set_affine(linear: nn.Linear | nn.LayerNorm, values: Affine) -> None:
-    """Overwrites weight and bias."""
-    for parameter, value in zip((linear.weight, linear.bias), values, strict=True):
-        parameter.copy_(value)
-
-
 def _fold_layer(layer: Layer, stream: Stream) -> Stream:
     """Changes the layer to one that reads and writes the unscaled stream; returns the stream behind it."""
     for way_in in (layer.bottleneck.input, layer.bottleneck.attention):
-        set_affine(way_in.dense, stream.read(_with_norm(way_in)))
+        set_affine(way_in.dense, stream.read(fold_norm(way_in)))
     set_affine(layer.attention.self.value, stream.read(affine(layer.attention.self.value)))
     inside = _written(layer.attention.output, _unscaled(layer.bottleneck.input.dense.bias))
     for up, down in layer.stacked():
@@ -74,12 +63,6 @@ def _fold_layer(layer: Layer, stream: Stream) -> Stream:
 def _written(layer: NormedLinear, stream: Stream) -> Stream:
     set_affine(layer.dense, stream.write(affine(layer.dense)))
     return stream.normed(layer.LayerNorm)
-
-
-def _with_norm(layer: NormedLinear) -> Affine:
-    weight, bias = affine(layer.dense)
-    norm = cast(NoNorm, layer.LayerNorm)
-    return weight * norm.weight[:, None], bias * norm.weight + norm.bias
 
 
 def _unscaled(like: Tensor) -> Stream:

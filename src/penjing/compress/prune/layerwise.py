@@ -16,11 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from ...runtime.errors import PruningError
-from ..models.bert import BertClassifier
-from ..models.mobilebert import mask_to_scores
+from ..models.encoder import mask_to_scores
 from ..tokens import Batch
 from ..training import device_of
-from .units import Encoder, layers_of
+from .units import Encoder, body_of, layers_of
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def _gathered(found: Iterable[_Site], wanted: Sequence[Tensor]) -> Equations:
 
 
 def _embedded(dense: Encoder, small: Encoder, batch: Batch) -> _Texts:
-    old, new = (_encoder(model).embeddings(batch.input_ids, batch.token_type_ids) for model in (dense, small))
+    old, new = (body_of(model).embeddings(batch.input_ids, batch.token_type_ids) for model in (dense, small))
     return _Texts(old, new, mask_to_scores(batch.attention_mask, old.dtype), batch.attention_mask.bool())
 
 
@@ -126,10 +125,6 @@ def _first_token(counted: Tensor) -> Tensor:
     first = torch.zeros_like(counted)
     first[:, 0] = True
     return first
-
-
-def _encoder(model: Encoder) -> Any:
-    return model.bert if isinstance(model, BertClassifier) else model.mobilebert
 
 
 def _check_pair(dense: Encoder, small: Encoder, batches: Sequence[Batch]) -> None:

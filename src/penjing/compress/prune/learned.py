@@ -104,7 +104,7 @@ class LearnedMasks(nn.Module):
         return _magnified(self.gates, self.rate), [_magnified(own, self.rate) for own in self.units]
 
     def _joined(self, gates: Tensor, units: list[Tensor]) -> MaskTensors:
-        return self.layout.with_values([own * gate for own, gate in zip(units, gates, strict=True)])
+        return self.layout.with_values([own * common for own, common in zip(units, gates, strict=True)])
 
 
 class CoTraining(nn.Module):

@@ -8,8 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-Affine = tuple[Tensor, Tensor]
-"""Weight [outputs, inputs] and bias [outputs] of a linear layer."""
+from ..models.affine import Affine
 
 
 class LeastSquares:

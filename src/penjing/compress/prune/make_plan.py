@@ -6,7 +6,7 @@ Left out: the methods themselves (one file each), and learned masks, which train
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -89,17 +89,19 @@ def choose_units(
     model: Encoder, settings: PruneSettings, batches: Sequence[Batch], budget: Budget, vocabulary: VocabularyCut | None
 ) -> UnitMasks:
     """Which heads and neurons stay within the budget. Raises PruningError when it is an impossible one."""
-
-    def exact_cost(shape: Shape) -> float:
-        return budget.cost(rows_left(shape, vocabulary), model.num_labels)
-
-    cost = exact_cost if budget.table is not None else linear_cost(model.config, exact_cost)
+    exact = cost_with_rows(budget, vocabulary, model.num_labels)
+    cost = exact if budget.table is not None else linear_cost(model.config, exact)
     if settings.units == "sensitivity":
         importances = head_sensitivity(model, batches)
         return search(model.config, importances, cost, budget.limit, multiple=settings.multiple)
     gradients = mask_gradients(model, batches)
     masks = search(model.config, diagonal_fisher(gradients), cost, budget.limit, multiple=settings.multiple)
     return rearrange(masks, gradients)
+
+
+def cost_with_rows(budget: Budget, vocabulary: VocabularyCut | None, num_labels: int) -> Callable[[Shape], float]:
+    """What a shape costs, in the budget's unit, once its word table has lost its rows too."""
+    return lambda shape: budget.cost(rows_left(shape, vocabulary), num_labels)
 
 
 def rows_left(shape: Shape, vocabulary: VocabularyCut | None) -> Shape:

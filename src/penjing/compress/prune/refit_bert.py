@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..models.affine import Affine, affine, compose, set_affine
 from ..models.bert import BertClassifier, BertShape, Layer, NormedOutput
-from ..models.mobilebert import mask_to_scores
+from ..models.encoder import mask_to_scores
 from ..tokens import Batch
 from ..training import device_of
 from .directions import Moments, leading_directions, state_moments, without_mean
-from .fold_norms import set_affine
-from .least_squares import Affine, ChannelFit, LeastSquares
+from .least_squares import ChannelFit, LeastSquares
 from .word_codes import word_codes, word_counts
 
 READ_RIDGE, OUTPUT_RIDGE, FIRST_RIDGE = 1e-4, 1e-2, 1e-1
@@ -138,13 +138,13 @@ def _refit_layer(old: Layer, new: Layer, texts: list[_Text], basis: Tensor) -> l
     """Changes `new`; returns the texts behind the layer."""
     estimate = _estimate(texts, basis)
     for name in ("query", "key", "value"):
-        set_affine(getattr(new.attention.self, name), _compose(getattr(old.attention.self, name), estimate))
+        set_affine(getattr(new.attention.self, name), compose(affine(getattr(old.attention.self, name)), estimate))
     texts = _refit_output(
         old.attention.output, new.attention.output, texts, basis,
         lambda text: old.attention.self(text.dense, text.scores)[0],
         lambda text: new.attention.self(text.small, text.scores)[0],
     )  # fmt: skip
-    set_affine(new.intermediate.dense, _compose(old.intermediate.dense, _estimate(texts, basis)))
+    set_affine(new.intermediate.dense, compose(affine(old.intermediate.dense), _estimate(texts, basis)))
     return _refit_output(
         old.output, new.output, texts, basis,
         lambda text: old.intermediate(text.dense), lambda text: new.intermediate(text.small),
@@ -188,14 +188,10 @@ def _refit_head(model: BertClassifier, small: BertClassifier, texts: Sequence[_T
     dense, first = (torch.cat([getattr(text, name)[:, 0] for text in texts]) for name in ("dense", "small"))
     equations, logits = LeastSquares(), LeastSquares()
     equations.add(first, dense)
-    weight, bias = _compose(model.bert.pooler.dense, equations.solve(FIRST_RIDGE, _estimate(texts, basis)[0]))
+    weight, bias = compose(affine(model.bert.pooler.dense), equations.solve(FIRST_RIDGE, _estimate(texts, basis)[0]))
     pooled, heard = model.bert.pooler(dense), model.classifier.weight
     loudness = (heard - heard.mean(0)).norm(dim=0) * pooled.std(0)
     kept = loudness.argsort(descending=True, stable=True)[: small.config.hidden_size].sort().values
     set_affine(small.bert.pooler.dense, (weight[kept], bias[kept]))
     logits.add(small.bert.pooler(first), model.classifier(pooled))
     set_affine(small.classifier, logits.solve(FIRST_RIDGE, heard[:, kept]))
-
-
-def _compose(outer: nn.Linear, inner: Affine) -> Affine:
-    return outer.weight @ inner[0], outer.weight @ inner[1] + outer.bias

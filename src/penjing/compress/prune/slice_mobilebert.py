@@ -16,12 +16,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from ..models.affine import Affine, affine, set_affine
 from ..models.mobilebert import Layer, MobileBertClassifier, MobileBertConfig
 from ..tokens import Batch
 from ..training import device_of
 from .directions import Moments, leading_directions, state_moments
-from .fold_norms import affine, set_affine, without_norms
-from .least_squares import Affine
+from .fold_norms import without_norms
 
 ESTIMATE_RIDGE = 1e-4
 """Pull of the cut directions' estimate towards their mean, relative to the mean variance of the kept ones."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .costs import Cost, LatencyTable, cost_of, shape_after, with_units
+from .make_plan import rows_left
 from .plan import PruningPlan
 from .units import Shape
 
@@ -42,7 +43,7 @@ def plan_rows(
             now = after
     if plan.vocabulary is not None:
         before = cost(now)
-        now = replace(now, vocab_size=len(plan.vocabulary.kept))
+        now = rows_left(now, plan.vocabulary)
         rows.append(_row("vocabulary rows", str(now.vocab_size), str(plan.vocabulary.old_size), before, cost(now)))
     return [*rows, _row("all", "", "", dense, cost(now))]
 
@@ -52,7 +53,7 @@ def shape_of_plan(plan: PruningPlan, shape: Shape) -> Shape:
     change: dict[str, Any] = {f"{name}_size": size for name, size in plan.widths.items()}
     left = replace(shape, **change, layers=tuple(shape.layers[i] for i in plan.layers))
     left = shape_after(left, plan.masks)
-    return left if plan.vocabulary is None else replace(left, vocab_size=len(plan.vocabulary.kept))
+    return rows_left(left, plan.vocabulary)
 
 
 def _unit_steps(plan: PruningPlan, shape: Shape, position: int) -> Sequence[tuple[str, Shape]]:

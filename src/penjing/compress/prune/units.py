@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.bert import BertClassifier, BertShape
-from ..models.mobilebert import LayerShape, MobileBertClassifier, MobileBertConfig
+from ..models.mobilebert import MobileBertClassifier, MobileBertConfig
 
 Encoder = BertClassifier | MobileBertClassifier
 Shape = BertShape | MobileBertConfig
@@ -65,15 +65,14 @@ class MaskTensors:
         return UnitMasks(heads, tuple(tuple(tuple(n.tolist()) for n in layer) for layer in self.neurons))
 
 
+def body_of(model: Encoder) -> Any:
+    """Embeddings and encoder, without the head."""
+    return model.bert if isinstance(model, BertClassifier) else model.mobilebert
+
+
 def layers_of(model: Encoder) -> list[Any]:
     """The encoder's layers, in order: each has `attention.self`, `attention.output.dense` and `stacked()`."""
-    encoder = model.bert.encoder if isinstance(model, BertClassifier) else model.mobilebert.encoder
-    return list(encoder.layers())
-
-
-def shapes_of(shape: Shape) -> tuple[LayerShape, ...]:
-    """Heads and feed-forward widths of every layer."""
-    return shape.layers
+    return list(body_of(model).encoder.layers())
 
 
 def full_masks(shape: Shape) -> UnitMasks:
