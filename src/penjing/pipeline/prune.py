@@ -79,7 +79,9 @@ def plan_cut(recipe: Recipe, space: Workspace, sources: Sources, student: Path, 
         write_plan(plan, folder)
         write_json(folder / SUMMARY_NAME, _summary(model, plan, budget))
 
-    own_settings = {"prune": settings.model_dump(exclude={"recovery"}), "seed": recipe.distill.seed, "round": index}
+    # Without what is not set, so that a key that a later version adds does not make every plan anew.
+    asked = settings.model_dump(exclude={"recovery"}, exclude_none=True)
+    own_settings = {"prune": asked, "seed": recipe.distill.seed, "round": index}
     if learned:
         own_settings["recovery"] = settings.recovery and settings.recovery.model_dump()
     inputs = [sources.data, sources.corpus, *([sources.teacher, sources.outputs] if learned else []), student]

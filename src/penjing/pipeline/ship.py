@@ -76,7 +76,7 @@ def export_student(recipe: Recipe, space: Workspace, student: Path) -> Path:
 
     settings = {
         "export": recipe.export.model_dump(),
-        "quantize": recipe.quantize.model_dump(),
+        "quantize": recipe.quantize.model_dump(exclude_none=True),
         "max_length": recipe.task.max_length,
     }
     return space.stage("student-files", work, inputs=[student], settings=settings)
