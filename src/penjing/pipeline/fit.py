@@ -85,7 +85,10 @@ def train_teacher(recipe: Recipe, space: Workspace, data: Path) -> Path:
 
 
 def ask_teacher(recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path) -> Path:
-    """The teacher's outputs for training text and corpus, kept on disk for every later epoch and student."""
+    """The teacher's outputs for training text and corpus, kept on disk for every later epoch and student.
+
+    Of no text where nobody learns from them: a student that is cut out of its teacher and not mended.
+    """
     learning = [part for part in (_student_learning(recipe), recipe.prune and recipe.prune.recovery) if part]
     hidden = any(part.transfer_epochs > 0 and part.feature_weight > 0 for part in learning)
     attention = any(part.transfer_epochs > 0 and part.attention_weight > 0 for part in learning)
@@ -93,13 +96,15 @@ def ask_teacher(recipe: Recipe, space: Workspace, data: Path, corpus: Path, teac
     kept = count if recipe.student.architecture == "bert" else recipe.student.layers
 
     def work(folder: Path) -> None:
-        texts = tokenize(all_texts(data, corpus), teacher, recipe.task.max_length)
+        texts = tokenize(all_texts(data, corpus) if learning else (), teacher, recipe.task.max_length)
         model, layers = load_teacher(teacher), layer_map(kept, count)
         write_teacher_outputs(model, texts, folder, layers=layers, hidden=hidden, attention=attention)
 
     settings: dict[str, Any] = {"hidden": hidden, "attention": attention, "max_length": recipe.task.max_length}
     if hidden or attention:
         settings["student_layers"] = kept
+    if not learning:
+        settings["texts"] = "none"
     return space.stage("teacher-outputs", work, inputs=[data, corpus, teacher], settings=settings)
 
 

@@ -6,6 +6,7 @@ anything is chosen or cut (`compress/prune`).
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ def cut_and_recover(recipe: Recipe, space: Workspace, sources: Sources, student:
     settings = _settings(recipe)
 
     def work(folder: Path) -> None:
+        began = time.monotonic()
         origin = plan if (plan / STUDENT_NAME).exists() else student
         cut, model = read_plan(plan), load_student(origin)
         batches = calibration(recipe, sources.data, student)
@@ -113,7 +115,8 @@ def cut_and_recover(recipe: Recipe, space: Workspace, sources: Sources, student:
             curves |= {"transfer": [asdict(p) for p in phases[0]], "task": [asdict(p) for p in phases[1]]}
         save_student(small.cpu(), folder)
         write_alignment(alignment, folder)
-        write_json(folder / "history.json", curves)
+        # A run that was killed counts from where it went on.
+        write_json(folder / "history.json", {**curves, "seconds": time.monotonic() - began})
 
     recovery = None if settings.recovery is None else settings.recovery.model_dump()
     inputs = [sources.data, sources.corpus, sources.teacher, sources.outputs, student, plan]

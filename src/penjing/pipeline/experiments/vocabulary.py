@@ -1,0 +1,160 @@
+"""What a smaller vocabulary alone changes: the SST-2 teacher without most rows of its word table, nothing trained.
+
+    python -m penjing.pipeline.experiments.vocabulary --out runs/sst2 --to docs/results/vocabulary.json
+
+The rows are chosen by the recipe's own text (`sst2-cut`: training text and review sentences). Counted are decisions
+that change on SST-2's validation text, and the accuracy on reviews of products, which the rows were not chosen by. Left
+out: the recovery that follows a cut in a recipe, and other tasks.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ...compress.models.bert import bert_from_teacher
+from ...compress.prune.apply import apply_plan
+from ...compress.prune.plan import PruningPlan, fingerprint_of
+from ...compress.prune.tokenizer_cut import write_cut_tokenizer
+from ...compress.prune.units import Encoder, full_masks
+from ...compress.prune.vocabulary import VocabularyCut, choose_vocabulary, unchanged
+from ...compress.tables import read_table
+from ...compress.teacher import load_teacher
+from ...compress.tokens import TokenizedTexts, sorted_batches, tokenize
+from ...export.verify import wilson_interval
+from ..claims import make_claim
+from ..fit import all_texts, read_corpora, read_data, train_teacher
+from ..recipe import load_recipe, resolve_path
+from ..text_files import read_split, write_json
+from ..workspace import Workspace
+
+RECIPE, ROWS, BATCH = "sst2-cut", 12_208, 64
+"""40% of BERT's 30,522 rows."""
+DOMAINS = ("books", "dvd", "electronics", "kitchen")
+REVIEWS = "../shared/data/text/amazon_multidomain/{}.dev.tsv.gz"
+WHY = {
+    "flips": "many validation texts hold a word that is split otherwise now; without training some decisions change",
+    "reviews.loss": "the reviews use words that the film reviews do not",
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One set of texts by both models: right answers of the whole vocabulary and of the cut one, decisions that
+    differ, texts whose tokens changed, and tokens before and after."""
+
+    n: int
+    right_whole: int
+    right_cut: int
+    flips: int
+    changed: int
+    tokens_whole: int
+    tokens_cut: int
+
+
+def main() -> None:
+    """Reads the command line, judges both vocabularies and writes the claims."""
+    parser = argparse.ArgumentParser(description="Cut the SST-2 teacher's vocabulary, train nothing, and judge.")
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--out", type=Path, default=Path("runs/sst2"))
+    parser.add_argument("--to", type=Path, required=True)
+    arguments = parser.parse_args()
+    cut, judged = judge(arguments.rows, arguments.out)
+    command = (
+        f"python -m penjing.pipeline.experiments.vocabulary --rows {arguments.rows}"
+        f" --out {arguments.out.as_posix()} --to {arguments.to.as_posix()}"
+    )
+    arguments.to.parent.mkdir(parents=True, exist_ok=True)
+    write_json(arguments.to, {
+        "claims": [{**claim, "command": command} for claim in claims(cut, judged)],
+        "judged": {name: asdict(found) for name, found in judged.items()},
+    })  # fmt: skip
+
+
+def judge(rows: int, out: Path) -> tuple[VocabularyCut, dict[str, Judged]]:
+    """The cut, and what it changes on "validation" and on "reviews"; stages of earlier runs in `out` are used."""
+    recipe, space = load_recipe(RECIPE), Workspace(out)
+    with space.locked():
+        data, corpus = read_data(recipe, space), read_corpora(recipe, space)
+        teacher = train_teacher(recipe, space, data)
+        cut = choose_vocabulary(teacher, all_texts(data, corpus), words=rows)
+        own = space.stage(
+            "cut-tokenizer", lambda folder: write_cut_tokenizer(teacher, folder, cut), inputs=[data, corpus, teacher],
+            settings={"rows": rows},
+        )  # fmt: skip
+    whole = bert_from_teacher(load_teacher(teacher))
+    layers = tuple(range(len(whole.config.layers)))
+    plan = PruningPlan(fingerprint_of(whole), "none", layers, full_masks(whole.config), vocabulary=cut)
+    small, length = apply_plan(whole, plan), recipe.task.max_length
+
+    def compare(texts: Sequence[str], labels: Sequence[int]) -> Judged:
+        before, after = tokenize(texts, teacher, length), tokenize(texts, own, length)
+        return judged_by(cut, decisions(whole, before), decisions(small, after), np.asarray(labels), before, after)
+
+    held_out = read_split(data / "validation.jsonl")
+    return cut, {"validation": compare(held_out.texts, held_out.labels), "reviews": compare(*read_reviews())}
+
+
+def judged_by(
+    cut: VocabularyCut, whole: NDArray[np.int64], small: NDArray[np.int64], gold: NDArray[np.int64],
+    before: TokenizedTexts, after: TokenizedTexts,
+) -> Judged:  # fmt: skip
+    """Counts over the decisions [texts] of both models."""
+    return Judged(
+        n=len(gold), right_whole=int((whole == gold).sum()), right_cut=int((small == gold).sum()),
+        flips=int((whole != small).sum()), changed=int((~unchanged(cut, before, after)).sum()),
+        tokens_whole=len(before.ids), tokens_cut=len(after.ids),
+    )  # fmt: skip
+
+
+def read_reviews() -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Product reviews of four domains: texts, and 1 for praise."""
+    rows = [row for domain in DOMAINS for row in read_table(resolve_path(REVIEWS.format(domain)), ("text", "label"))]
+    return tuple(row["text"] for row in rows), tuple(int(row["label"]) for row in rows)
+
+
+@torch.no_grad()
+def decisions(model: Encoder, texts: TokenizedTexts) -> NDArray[np.int64]:
+    """The class of each text, [texts]."""
+    found = np.zeros(len(texts), dtype=np.int64)
+    for indices in tqdm(sorted_batches(texts.lengths, BATCH), desc="decisions", unit="batch", disable=None):
+        batch = texts.batch(indices)
+        logits = model(batch.input_ids, batch.attention_mask, batch.token_type_ids)
+        found[indices] = logits.argmax(-1).numpy()
+    return found
+
+
+def claims(cut: VocabularyCut, judged: dict[str, Judged]) -> Iterator[dict[str, Any]]:
+    """Rows gone, decisions changed, and what is lost on reviews, each with the target of its issue."""
+    held_out, reviews = judged["validation"], judged["reviews"]
+    gone = 1 - len(cut.kept) / cut.old_size
+    yield _targeted("rows_gone", gone, None, 1, ">= 0.6", gone >= 0.6)
+    flips, span = held_out.flips / held_out.n, wilson_interval(held_out.flips, held_out.n)
+    yield _targeted("flips", flips, span, held_out.n, "<= 0", held_out.flips == 0)
+    loss = (reviews.right_whole - reviews.right_cut) / reviews.n
+    yield _targeted("reviews.loss", loss, None, reviews.n, "<= 0.015", loss <= 0.015)
+    for name, found in judged.items():
+        for side, right in (("whole", found.right_whole), ("cut", found.right_cut)):
+            interval = wilson_interval(right, found.n)
+            yield make_claim(f"vocabulary.{name}.{side}", right / found.n, "accuracy", interval, found.n)
+        longer = found.tokens_cut / found.tokens_whole - 1
+        yield make_claim(f"vocabulary.{name}.longer", longer, "share", None, found.n)
+
+
+def _targeted(
+    name: str, value: float, interval: tuple[float, float] | None, n: int, target: str, met: bool
+) -> dict[str, Any]:
+    claim = make_claim(f"vocabulary.{name}", value, "share", interval, n) | {"target": target, "met": met}
+    return claim if met else {**claim, "why": WHY.get(name, "fewer rows were asked for")}
+
+
+if __name__ == "__main__":
+    main()
