@@ -333,7 +333,11 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, teacher={"model": str(tmp_path / "encoder"), "epochs": 100000})
     out = tmp_path / "out"
     command = [sys.executable, "-m", "penjing", "run", str(recipe), "--out", str(out)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    # A shell starts what it runs in the background deaf to this signal, and children inherit that.
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
     while process.poll() is None and not list(out.glob(".teacher-*.part")):
         try:
             process.wait(timeout=0.1)
