@@ -14,7 +14,7 @@ from penjing.compress import training
 from penjing.compress.models.bert import BertClassifier, BertShape
 from penjing.compress.models.encoder import LayerShape
 from penjing.compress.models.mobilebert import MobileBertClassifier, MobileBertConfig
-from penjing.compress.prune.costs import cost_of, shape_after
+from penjing.compress.prune.costs import LatencyTable, cost_of, shape_after
 from penjing.compress.prune.hard_concrete import probability
 from penjing.compress.prune.learned import CoTraining, LearnedMasks, learn_masks, masked
 from penjing.compress.prune.linear_costs import expected_cost, linear_costs, shape_left, sizes_of
@@ -166,6 +166,19 @@ def test_cuts_meet_the_budget_and_leave_nothing_empty(shape: Shape, multiple: in
         whole = all(own.feed_forwards == dense.feed_forwards for own, dense in zip(small.layers, layers, strict=True))
         assert whole or cost_with_layers(small) > limit - 10 * multiple  # not one more group of neurons
         assert all(layer.heads >= 1 and min(layer.feed_forwards) >= min(multiple, 6) for layer in small.layers)
+
+
+def test_masks_meet_a_latency_by_a_table_whose_last_layer_costs_less() -> None:
+    points = ((1, 1.0), (2, 1.1), (4, 2.5)), ((1, 0.2), (24, 3.0))
+    table = LatencyTable("test", 8, *points, 0.4, ((1, 0.2), (4, 0.6)), ((1, 0.1), (24, 0.3)))
+    source = torch.Generator().manual_seed(6)
+    for share in (0.4, 0.6, 0.9):
+        masks = LearnedMasks(BERT, table.predict, 1.0, seed=0)
+        for own in masks.parameters():
+            own.data = torch.randn(own.shape, generator=source) * 2
+        kept, cut = masks.to_masks(share * table.predict(BERT))
+        small = shape_after(replace(BERT, layers=tuple(BERT.layers[i] for i in kept)), cut)
+        assert 0.8 * share * table.predict(BERT) < table.predict(small) <= share * table.predict(BERT)
 
 
 def test_a_sub_layer_that_lost_everything_keeps_its_most_probable_unit_and_a_whole_layer_goes() -> None:

@@ -17,7 +17,7 @@ from penjing.compress.models.mobilebert import MobileBertClassifier, MobileBertC
 from penjing.compress.prune.apply import apply_plan, keep_layers, probe
 from penjing.compress.prune.costs import LatencyTable, cost_of, shape_after
 from penjing.compress.prune.plan import PLAN_NAME, PruningPlan, fingerprint_of, read_plan, write_plan
-from penjing.compress.prune.table import plan_rows
+from penjing.compress.prune.table import plan_rows, shape_of_plan
 from penjing.compress.prune.units import Encoder, MaskTensors, UnitMasks, applied, as_tensors, full_masks
 from penjing.compress.prune.vocabulary import VocabularyCut
 from penjing.runtime.errors import PruningError
@@ -119,6 +119,18 @@ def test_latency_is_read_off_the_table_between_its_points() -> None:
     table = LatencyTable("test", 128, heads=((1, 1.0), (3, 2.0)), neurons=((0, 0.0), (24, 12.0)), rest_ms=5.0)
     shape = replace(make_bert().config, layers=(LayerShape(2, 8, (12,)), LayerShape(3, 8, (24,))))
     assert cost_of(shape, 3, 128, table).latency_ms == pytest.approx(5.0 + 1.5 + 6.0 + 2.0 + 12.0)
+
+
+def test_of_other_widths_a_latency_table_says_nothing() -> None:
+    shape = BertShape((LayerShape(4, 8, (24,)),), 30, 32, 32, 20)
+    table = LatencyTable("test", 16, ((1, 1.0), (4, 3.0)), ((1, 1.0), (24, 3.0)), 1.0, sizes={"hidden_size": 24})
+    narrow = replace(shape, hidden_size=24, embedding_size=24)
+    assert cost_of(shape, 3, 16, table).latency_ms is None
+    assert cost_of(narrow, 3, 16, table).latency_ms == 7.0
+    plan = PruningPlan("", "fisher", (0,), UnitMasks(((1, 0, 0, 0),), (((1,) * 24,),)), {"hidden": 24})
+    saved = [row[-1] for row in plan_rows(plan, shape, 3, 16, table)]
+    assert shape_of_plan(plan, shape).embedding_size == 24  # a word table is never wider than its states
+    assert saved == ["", "2.00", "0.00", ""]
 
 
 def test_the_table_shows_every_cut_and_its_savings_add_up(model: Encoder) -> None:

@@ -124,6 +124,25 @@ def test_latency_by_a_table_is_met_too() -> None:
     assert table.predict(shape_after(model.config, found)) <= dense / 2
 
 
+def test_where_the_last_head_costs_nothing_the_most_important_heads_stay_all_the_same() -> None:
+    model = tiny_bert()
+    table = LatencyTable("test", 16, ((1, 1.0), (3, 3.0), (4, 3.0)), ((1, 1.0), (24, 1.0)), 0.0)
+    heads = (torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([5.0, 6.0, 7.0, 8.0]), torch.tensor([0.1, 0.2, 0.3, 0.4]))
+    importances = Importances(heads, random_importances(model.config).neurons)
+    found = search(model.config, importances, table.predict, table.predict(model.config) - 4)
+    assert found.kept_heads == (1, 4, 1)
+
+
+def test_the_nearest_possible_budget_is_possible() -> None:
+    model = tiny_bert()
+    importances = random_importances(model.config)
+    for neuron in (1 / 3, 1 / 7, 0.1):
+        with pytest.raises(PruningError) as refused:
+            search(model.config, importances, weighted(2 / 3, neuron), 1)
+        nearest = float(str(refused.value).partition("costs ")[2].partition(":")[0])
+        assert search(model.config, importances, weighted(2 / 3, neuron), nearest).kept_heads == (1, 1, 1)
+
+
 def test_a_floor_beyond_all_widths_cuts_heads_alone() -> None:
     model = tiny_mobilebert()
     importances = random_importances(model.config)

@@ -23,8 +23,9 @@ BERT = BertShape((LayerShape(12, 32, (1536,)),) * 6, 30522, 384, 384, 512)
 MOBILEBERT = MobileBertConfig.uniform(3, heads=4, head_size=8, feed_forwards=2, intermediate_size=48)
 TINY = BertShape((LayerShape(2, 4, (2,)), LayerShape(1, 4, (1,))), 60, 8, 8, 16)
 TABLE = LatencyTable(
-    "test", 128, ((1, 1.5), (12, 4.0)), ((48, 0.25), (1536, 5.0)), 0.75, ((1, 0.5),), ((48, 0.1),), "int8"
-)
+    "test", 128, ((1, 1.5), (12, 4.0)), ((48, 0.25), (1536, 5.0)), 0.75, ((1, 0.5),), ((48, 0.1),), "int8",
+    {"hidden_size": 384},
+)  # fmt: skip
 
 
 def milliseconds(layer: LayerShape, last: bool) -> float:
@@ -59,6 +60,18 @@ def test_between_the_sizes_of_a_line_it_is_exact_too() -> None:
     table = fit_table(ladder, anatomy(rungs), [anatomy(stack) for stack in alone])
     stack = (LayerShape(12, 32, (700,)), LayerShape(12, 32, (1301,)), LayerShape(5, 32, (333,)))
     assert table.predict(replace(BERT, layers=stack)) == pytest.approx(made_up(stack))
+
+
+def test_where_noise_made_a_larger_layer_faster_the_fit_is_level() -> None:
+    ladder = Ladder.of(BERT)
+    rungs, *alone = ladder.stacks
+    found = anatomy(rungs)
+    noisy = [*found.layers]
+    noisy[1], noisy[2] = noisy[2] + 0.3, noisy[1] + 0.1  # of 3 and 5 heads
+    table = fit_table(ladder, replace(found, layers=tuple(noisy)), [anatomy(stack) for stack in alone])
+    heads, neurons = ([ms for _, ms in points] for points in (table.heads, table.neurons))
+    assert heads == sorted(heads) and neurons == sorted(neurons)
+    assert heads[1] == heads[2] and heads[1] - heads[0] == pytest.approx((noisy[1] + noisy[2]) / 2 - noisy[0])
 
 
 def test_the_ladder_has_a_layer_for_every_size_and_ends_with_the_largest() -> None:
@@ -99,6 +112,8 @@ def test_a_measured_table_has_times_and_the_machines_name(tmp_path: Path) -> Non
     assert [size for size, _ in table.neurons] == [size for size, _ in table.last_neurons] == [1, 2]
     times = [ms for points in (table.heads, table.neurons, table.last_heads, table.last_neurons) for _, ms in points]
     assert all(math.isfinite(ms) for ms in times) and table.rest_ms > 0
+    assert table.heads[0][1] <= table.heads[1][1] and table.neurons[0][1] <= table.neurons[1][1]
+    assert table.knows(TINY) and not table.knows(replace(TINY, embedding_size=4))
     assert math.isfinite(table.predict(TINY)) and table.predict(TINY) > 0
     assert (table.sequence_length, table.precision) == (16, "int8") and table.machine
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ..benchmarks.measurement import Condition
 from ..benchmarks.results import Run
@@ -16,6 +17,8 @@ from .prune import SUMMARY_NAME
 from .report import CutRound
 from .text_files import read_json
 
+LATENCY_OF = "fp32"
+"""The precision whose time is told where the budget named none."""
 INT8_FILE = "model.int8.onnx"
 
 
@@ -34,20 +37,30 @@ def _round(folder: Path, got: Mapping[str, float]) -> CutRound:
     heads = tuple(tuple(factor != 0 for factor in layer) for layer in plan.masks.heads)
     rows = tuple(tuple(row) for row in summary["rows"])
     return CutRound(
-        summary["field"], summary["asked"], before, predicted, got, rows, plan.layers, heads, _neurons(plan)
+        summary["field"],
+        summary["asked"],
+        before,
+        predicted,
+        got,
+        rows,
+        plan.layers,
+        heads,
+        _neurons(plan),
+        _precision(summary),
     )
 
 
 def _got(folder: Path, made: Made, run: Run | None) -> dict[str, float]:
     """Counted on the student, its int8 file and, at the budget's length on one thread, its median time here."""
-    length = read_json(folder / SUMMARY_NAME)["sequence_length"]
+    summary = read_json(folder / SUMMARY_NAME)
+    length = summary["sequence_length"]
     student = load_student(made.student)
     got = _known(asdict(cost_of(student.config, student.num_labels, length)))
     got.pop("bytes", None)
     file = made.files / INT8_FILE
     if file.exists():
         got["bytes"] = file.stat().st_size
-    measured = run and run.find("student fp32 ONNX", Condition("warm", length, 1))
+    measured = run and run.find(f"student {_precision(summary)} ONNX", Condition("warm", length, 1))
     return got if not measured else {**got, "latency_ms": measured.p50}
 
 
@@ -55,6 +68,10 @@ def _neurons(plan: PruningPlan) -> tuple[tuple[int, int], ...]:
     """Of each layer: neurons that stay, and neurons before."""
     kept = (sum(layer) for layer in plan.masks.kept_neurons)
     return tuple((left, sum(map(len, layer))) for left, layer in zip(kept, plan.masks.neurons, strict=True))
+
+
+def _precision(summary: Mapping[str, Any]) -> str:
+    return summary.get("precision") or LATENCY_OF
 
 
 def _known(costs: Mapping[str, float | None]) -> dict[str, float]:

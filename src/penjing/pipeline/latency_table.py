@@ -3,8 +3,9 @@
 One file, the ladder, has a layer for every size that is measured: all numbers of heads beside the widest feed-forward,
 then all widths beside the most heads. ONNX Runtime's profiler tells its layers apart. Three files of one layer say the
 same of the last one, which computes little but the first token. Piecewise linear as in Kwon et al. 2022 (arXiv
-2204.09656, section 3.3). Left out: widths other than those of heads and feed-forwards; another hidden size is another
-table.
+2204.09656, section 3.3), and never falling: where noise made a larger layer look faster, the fit is the nearest one in
+which it is not, since the search for a cut counts on that. Left out: widths other than those of heads and
+feed-forwards; another hidden size is another table.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from sklearn.isotonic import isotonic_regression
 
 from ..benchmarks.plain import from_plain, to_plain
 from ..benchmarks.processor import describe_processor
@@ -28,6 +30,7 @@ HEAD_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Of the way from one head to all."""
 NEURON_SHARES = (1 / 32, 1 / 8, 3 / 8, 2 / 3, 1.0)
 """Of all; the smallest is near enough to none."""
+WIDTHS = ("hidden_size", "embedding_size", "bottleneck_size")
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def table_of(
     """The table from the files of `export_ladder` and the milliseconds that each takes as a whole."""
     rungs, *alone = (dissect(file, sequence_length, ms) for file, ms in zip(files, times, strict=True))
     fitted = fit_table(Ladder.of(shape), rungs, alone)
-    return replace(fitted, machine=describe_processor().name, sequence_length=sequence_length, precision=precision)
+    machine, sizes = describe_processor().name, _shared_widths(shape)
+    return replace(fitted, machine=machine, sequence_length=sequence_length, precision=precision, sizes=sizes)
 
 
 def fit_table(ladder: Ladder, rungs: Anatomy, alone: Sequence[Anatomy]) -> LatencyTable:
@@ -130,10 +134,16 @@ def read_table(path: Path) -> LatencyTable:
         raise PruningError(f"{path} is not a latency table ({error}): measure it again") from None
 
 
+def _shared_widths(shape: Shape) -> dict[str, int]:
+    """The widths that all layers of the shape share, by name."""
+    return {name: getattr(shape, name) for name in WIDTHS if hasattr(shape, name)}
+
+
 def _parts(
     heads: Sequence[int], by_heads: Sequence[float], neurons: Sequence[int], by_width: Sequence[float], stacked: int
 ) -> tuple[Points, Points]:
     """Attention and one feed-forward, from layers of all heads beside the widest, and all widths beside the most."""
+    by_heads, by_width = isotonic_regression(by_heads).tolist(), isotonic_regression(by_width).tolist()
     bare = _without_neurons(neurons, by_width)
     feed_forwards = by_width[-1] - bare
     return (

@@ -17,6 +17,7 @@ from ..compress.distill.alignment import Alignment, read_alignment, write_alignm
 from ..compress.distill.phases import learn, validate
 from ..compress.models.checkpoint import STUDENT_NAME, load_student, save_student
 from ..compress.prune.apply import apply_plan
+from ..compress.prune.costs import LatencyTable
 from ..compress.prune.make_plan import Budget, choose_units, cost_with_rows, structure
 from ..compress.prune.plan import PruningPlan, read_plan, write_plan
 from ..compress.prune.rescale import refit_outputs
@@ -28,6 +29,7 @@ from ..compress.prune.widths import hidden_basis
 from ..compress.tokens import Batch, shuffled_batches, tokenize
 from ..runtime.errors import PruningError
 from .fit import Sources, all_texts, copy_tokenizer, read_lessons
+from .latency_budget import latency_table, read_latency_table
 from .learned_plan import learn_plan
 from .sections import Prune, Recipe
 from .text_files import read_split, write_json
@@ -61,15 +63,16 @@ def plan_cut(recipe: Recipe, space: Workspace, sources: Sources, student: Path, 
     """
     settings = _settings(recipe)
     learned = settings.units == "learned"
+    sizes = settings.widths.sizes if index == 0 else {}
+    table = latency_table(recipe, space, student, sizes)
 
     def work(folder: Path) -> None:
         model: Encoder = load_student(student)
         batches = calibration(recipe, sources.data, student)
-        sizes = settings.widths.sizes if index == 0 else {}
         later = settings.model_copy(update={"layers": None, "vocabulary": None})
         own = settings if index == 0 else later
         plan, whole = structure(model, own, sizes, batches, student, all_texts(sources.data, sources.corpus))
-        budget = _budget(recipe, whole, plan, index)
+        budget = _budget(recipe, whole, plan, index, read_latency_table(table))
         if learned:
             lessons = read_lessons(recipe, sources, student)
             alignment = align(read_alignment(student), plan)
@@ -85,7 +88,8 @@ def plan_cut(recipe: Recipe, space: Workspace, sources: Sources, student: Path, 
     own_settings = {"prune": asked, "seed": recipe.distill.seed, "round": index}
     if learned:
         own_settings["recovery"] = settings.recovery and settings.recovery.model_dump()
-    inputs = [sources.data, sources.corpus, *([sources.teacher, sources.outputs] if learned else []), student]
+    own_inputs = [*([sources.teacher, sources.outputs] if learned else []), *([] if table is None else [table])]
+    inputs = [sources.data, sources.corpus, *own_inputs, student]
     return space.stage("pruning-plan", work, inputs=inputs, settings=own_settings, collective=learned)
 
 
@@ -140,20 +144,19 @@ def align(alignment: Alignment, plan: PruningPlan) -> Alignment:
     return alignment.after_layers(plan.layers).after_heads(kept)
 
 
-def _budget(recipe: Recipe, whole: Encoder, plan: PruningPlan, index: int) -> Budget:
+def _budget(recipe: Recipe, whole: Encoder, plan: PruningPlan, index: int, table: LatencyTable | None) -> Budget:
     """This round's: an equal ratio of the way from the uncut units to the goal."""
     settings = _settings(recipe)
-    length = recipe.task.max_length
     if settings.budget is None:
         name, goal = "macs", 0.0
     else:
         ((name, goal),) = settings.budget.chosen.items()
-    full = cost_with_rows(Budget(name, 0.0, length), plan.vocabulary, whole.num_labels)(whole.config)
+    budget = Budget(name, goal, recipe.task.max_length, table)
+    full = cost_with_rows(budget, plan.vocabulary, whole.num_labels)(whole.config)
     if settings.budget is None:
-        goal = full * (1 - (settings.rate or 0.0)) ** (1 / settings.rounds)
-        return Budget(name, goal, length)
+        return replace(budget, limit=full * (1 - (settings.rate or 0.0)) ** (1 / settings.rounds))
     left = settings.rounds - index
-    return Budget(name, goal if left == 1 else full * (goal / full) ** (1 / left), length)
+    return budget if left == 1 else replace(budget, limit=full * (goal / full) ** (1 / left))
 
 
 def _summary(model: Encoder, plan: PruningPlan, budget: Budget) -> dict[str, Any]:
@@ -162,6 +165,7 @@ def _summary(model: Encoder, plan: PruningPlan, budget: Budget) -> dict[str, Any
         "field": budget.field,
         "asked": budget.limit,
         "sequence_length": budget.sequence_length,
+        "precision": None if budget.table is None else budget.table.precision,
         "before": asdict(budget.full_cost(model.config, model.num_labels)),
         "predicted": asdict(budget.full_cost(after, model.num_labels)),
         "rows": plan_rows(plan, model.config, model.num_labels, budget.sequence_length, budget.table),

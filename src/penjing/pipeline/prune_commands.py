@@ -32,6 +32,7 @@ def plan(
     Examples:
       penjing prune plan sst2-cut
       penjing prune plan my_recipe.yaml --set prune.budget.parameters=3e6
+      penjing prune plan my_recipe.yaml --set "prune.budget={latency_ms: 4.5}"
     """
     require("compress", "export")
     quiet_libraries()
@@ -50,5 +51,17 @@ def plan(
 def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What was asked, and every cost before and after."""
     pairs = [(name, before, summary["predicted"][name]) for name, before in summary["before"].items()]
-    changes = [(name, f"{before:,} -> {after:,}") for name, before, after in pairs if after is not None]
-    return [("asked", f"{summary['field']} at most {summary['asked']:,.0f}"), *changes]
+    changes = [
+        (name, f"{_figure(name, before)} -> {_figure(name, after)}")
+        for name, before, after in pairs
+        if after is not None
+    ]
+    field = summary["field"]
+    return [("asked", f"{field} at most {_figure(field, summary['asked'])}"), *changes]
+
+
+def _figure(field: str, value: float | None) -> str:
+    """Milliseconds with two places, all else is counted; the milliseconds of a model of other widths are unknown."""
+    if value is None:
+        return "unknown"
+    return f"{value:.2f}" if field == "latency_ms" else f"{value:,.0f}"

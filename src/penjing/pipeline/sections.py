@@ -128,23 +128,30 @@ class Widths(Section):
 
 
 class Budget(Section):
-    """What the pruned model may cost at most: one of these. MACs are those of one text of
-    `task.max_length` tokens; bytes are those of the int8 ONNX file."""
+    """What the pruned model may cost at most: one of these. MACs and milliseconds are those of one text of
+    `task.max_length` tokens; bytes are those of the int8 ONNX file. Milliseconds are the median in ONNX Runtime on one
+    thread of this machine, foretold by a table that is measured here first."""
 
     parameters: float | None = Field(default=None, gt=0)
     bytes: float | None = Field(default=None, gt=0)
     macs: float | None = Field(default=None, gt=0)
+    latency_ms: float | None = Field(default=None, gt=0)
+    precision: Literal["fp32", "int8"] | None = Field(
+        default=None, description="of the file that latency_ms is about; if not given: int8 if it is made, else fp32"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Budget:
         if len(self.chosen) != 1:
-            raise ValueError("give one of parameters, bytes, macs")
+            raise ValueError("give one of parameters, bytes, macs, latency_ms")
+        if self.precision is not None and self.latency_ms is None:
+            raise ValueError("precision is that of latency_ms, which is not given: leave it out")
         return self
 
     @property
     def chosen(self) -> dict[str, float]:
         """The one that is given."""
-        return {name: value for name, value in self.model_dump().items() if value is not None}
+        return {name: value for name, value in self.model_dump(exclude={"precision"}).items() if value is not None}
 
 
 class Prune(Section):
@@ -226,6 +233,30 @@ class Recipe(Section):
     export: Export = Export()
     limits: Limits = Limits()
     benchmark: Benchmark = Benchmark()
+
+    @property
+    def latency_precision(self) -> Literal["fp32", "int8"] | None:
+        """Of the ONNX file that a latency budget is about; None without one."""
+        budget = None if self.prune is None else self.prune.budget
+        if budget is None or budget.latency_ms is None:
+            return None
+        return budget.precision or ("int8" if "int8" in self.quantize.precisions else "fp32")
+
+    @model_validator(mode="after")
+    def _latency_is_measured(self) -> Recipe:
+        precision, length = self.latency_precision, self.task.max_length
+        if precision is None:
+            return self
+        if "onnx" not in self.export.formats:
+            raise ValueError("prune.budget.latency_ms is about an ONNX file: add onnx to export.formats")
+        if precision not in self.quantize.precisions:
+            raise ValueError(f"prune.budget.latency_ms is about {precision}: add it to quantize.precisions")
+        if length not in self.benchmark.lengths or 1 not in self.benchmark.threads:
+            raise ValueError(
+                f"prune.budget.latency_ms is about {length} tokens (task.max_length) on 1 thread: add them to"
+                " benchmark.lengths and benchmark.threads, so that what came out is measured"
+            )
+        return self
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> Recipe:

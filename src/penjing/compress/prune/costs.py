@@ -8,8 +8,8 @@ arXiv 2204.09656, section 3.3). Left out: measuring that table, which needs file
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,8 @@ class LatencyTable:
     at `sequence_length` tokens; between the points: linear.
 
     `last_heads` and `last_neurons` are those of the last layer, which on the device computes little but the first
-    token; empty if it costs what the others do. `rest_ms` is what the model takes besides its layers.
+    token; empty if it costs what the others do. `rest_ms` is what the model takes besides its layers. `sizes` are the
+    widths that all layers share ("hidden_size" and the like); of a model of other widths the table knows nothing.
     """
 
     machine: str
@@ -45,6 +46,11 @@ class LatencyTable:
     last_heads: Points = ()
     last_neurons: Points = ()
     precision: str = "fp32"
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    def knows(self, shape: Shape) -> bool:
+        """Whether the shape has the widths that were measured."""
+        return all(getattr(shape, name, None) == size for name, size in self.sizes.items())
 
     def predict(self, shape: Shape) -> float:
         """Milliseconds of a whole model."""
@@ -56,7 +62,7 @@ class LatencyTable:
 @dataclass(frozen=True)
 class Cost:
     """Of one model: parameters in all and without embedding tables, multiply-accumulates of one text of the given
-    length, bytes of the int8 file, and milliseconds where a latency table is at hand."""
+    length, bytes of the int8 file, and milliseconds where a latency table of its widths is at hand."""
 
     parameters: int
     non_embedding: int
@@ -77,7 +83,8 @@ def cost_of(shape: Shape, num_labels: int, sequence_length: int, table: LatencyT
     whole = sum(m.weight.numel() for _, m in linears) + embedding
     scales = sum(m.out_features for _, m in linears) + sum(m.num_embeddings for m in tables)
     size = whole + 4 * (total - whole) + 4 * scales + GRAPH_BYTES
-    return Cost(total, total - embedding, macs, size, None if table is None else table.predict(shape))
+    known = table is not None and table.knows(shape)
+    return Cost(total, total - embedding, macs, size, table.predict(shape) if table is not None and known else None)
 
 
 def skeleton(shape: Shape, num_labels: int) -> Any:
@@ -99,6 +106,12 @@ def with_units(shape: Shape, heads: Sequence[int], neurons: Sequence[Sequence[in
         for layer, count, widths in zip(shape.layers, heads, neurons, strict=True)
     )
     return replace(shape, layers=layers)
+
+
+def at_least(cost: float) -> str:
+    """The cost with ten digits, never rounded below itself: as a budget, read again, it is met."""
+    words = f"{cost:.10g}"
+    return words if float(words) >= cost else f"{cost * (1 + 1e-9):.10g}"
 
 
 def _once(name: str) -> bool:

@@ -41,6 +41,10 @@ class PruneSettings(Protocol):
     def vocabulary(self) -> int | None: ...
 
 
+LATENCY = "latency_ms"
+"""The one field of `Cost` that comes from a table."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """At most `limit` of one of `Cost`'s fields, for a text of `sequence_length` tokens."""
@@ -52,6 +56,8 @@ class Budget:
 
     def cost(self, shape: Shape, num_labels: int) -> float:
         """What a model of this shape costs, in the budget's unit."""
+        if self.field == LATENCY and self.table is not None:
+            return self.table.predict(shape)  # the search asks a thousand times; counting the rest takes much longer
         return float(getattr(self.full_cost(shape, num_labels), self.field))
 
     def full_cost(self, shape: Shape, num_labels: int) -> Cost:
@@ -90,7 +96,7 @@ def choose_units(
 ) -> UnitMasks:
     """Which heads and neurons stay within the budget. Raises PruningError when it is an impossible one."""
     exact = cost_with_rows(budget, vocabulary, model.num_labels)
-    cost = exact if budget.table is not None else linear_cost(model.config, exact)
+    cost = exact if budget.field == LATENCY else linear_cost(model.config, exact)
     if settings.units == "sensitivity":
         importances = head_sensitivity(model, batches)
         return search(model.config, importances, cost, budget.limit, multiple=settings.multiple)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ...runtime.errors import PruningError
+from .costs import at_least
 from .linear_costs import CostOf, shape_left, sizes_of, sub_layers_of
 from .units import Shape
 
@@ -49,7 +50,9 @@ def units_within(
 
     least = cost_with(blocks[:1])
     if least > limit:
-        raise PruningError(f"the budget is {limit:.10g}, the smallest cut of this model costs {least:.10g}: ask for it")
+        raise PruningError(
+            f"the budget is {limit:.10g}, the smallest cut of this model costs {at_least(least)}: ask for it"
+        )
 
     def most(taken: Blocks, more: Blocks) -> Blocks:
         """`taken` and the longest beginning of `more` that fits; costs only rise with it."""

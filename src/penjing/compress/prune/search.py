@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...runtime.errors import PruningError
-from .costs import with_units
+from .costs import at_least, with_units
 from .importances import Importances
 from .linear_costs import CostOf, linear_costs, shape_left, sizes_of
 from .units import Factors, Shape, UnitMasks
@@ -80,10 +80,14 @@ def linear_cost(shape: Shape, cost: CostOf) -> CostOf:
 
 
 def _unit_prices(shape: Shape, cost: CostOf) -> list[float]:
-    """What one head of each layer costs in the uncut model, then one neuron of each feed-forward; 0 for an only one."""
+    """What one head of each layer costs, then one neuron of each feed-forward; 0 for an only one.
+
+    The mean over all but one, as the last one alone may seem to cost nothing where a latency table has a step.
+    """
     dense, sizes = cost(shape), sizes_of(shape)
-    fewer = ([*sizes[:part], size - 1, *sizes[part + 1 :]] for part, size in enumerate(sizes))
-    return [dense - cost(shape_left(shape, counts, (1,) * len(sizes))) for counts in fewer]
+    alone = ([*sizes[:part], 1, *sizes[part + 1 :]] for part in range(len(sizes)))
+    saved = (dense - cost(shape_left(shape, counts, (1,) * len(sizes))) for counts in alone)
+    return [saving / max(1, size - 1) for saving, size in zip(saved, sizes, strict=True)]
 
 
 def _rank(parts: Sequence[Tensor], prices: Sequence[float], smallest: int, multiple: int) -> _Ranking:
@@ -149,8 +153,8 @@ def _check_layout(shape: Shape, importances: Importances) -> None:
 def _check_budget(budget: float, smallest: float, dense: float) -> None:
     if not budget >= smallest:
         raise PruningError(
-            f"the budget is {budget:.10g}, but the smallest model that still has every layer costs {smallest:.10g}:"
-            " allow at least that, or cut widths or layers first"
+            f"the budget is {budget:.10g}, but the smallest model that still has every layer costs"
+            f" {at_least(smallest)}: allow at least that, or cut widths or layers first"
         )
     if budget >= dense:
         raise PruningError(

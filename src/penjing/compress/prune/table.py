@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from .costs import Cost, LatencyTable, cost_of, shape_after, with_units
 from .make_plan import rows_left
 from .plan import PruningPlan
 from .units import Shape
+from .widths import shape_with
 
 COLUMNS = ("part", "kept", "of", "saves parameters", "saves MACs", "saves ms")
 
@@ -29,8 +29,7 @@ def plan_rows(
     rows, dense, now = [], cost(shape), shape
     for name, size in plan.widths.items():
         before, old = cost(now), getattr(now, f"{name}_size")
-        change: dict[str, Any] = {f"{name}_size": size}
-        now = replace(now, **change)
+        now = shape_with(now, {name: size})
         rows.append(_row(f"{name} width", str(size), str(old), before, cost(now)))
     before, count = cost(now), len(now.layers)
     if len(plan.layers) < count:
@@ -50,9 +49,8 @@ def plan_rows(
 
 def shape_of_plan(plan: PruningPlan, shape: Shape) -> Shape:
     """The shape that a model of this `shape` has after the plan."""
-    change: dict[str, Any] = {f"{name}_size": size for name, size in plan.widths.items()}
-    left = replace(shape, **change, layers=tuple(shape.layers[i] for i in plan.layers))
-    left = shape_after(left, plan.masks)
+    narrow = shape_with(shape, plan.widths)
+    left = shape_after(replace(narrow, layers=tuple(narrow.layers[i] for i in plan.layers)), plan.masks)
     return rows_left(left, plan.vocabulary)
 
 

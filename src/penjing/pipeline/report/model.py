@@ -88,7 +88,8 @@ class CutRound:
     """One round of pruning: the budget that was `asked` of cost `field`, every cost before, predicted and got.
 
     `rows` are the plan's table. `layers` are the numbers of the layers that stay; `heads[layer]` says of each head
-    whether it stays, `neurons[layer]` how many neurons of how many.
+    whether it stays, `neurons[layer]` how many neurons of how many. `precision` is that of the ONNX file whose
+    milliseconds are told.
     """
 
     field: str
@@ -100,6 +101,7 @@ class CutRound:
     layers: tuple[int, ...]
     heads: tuple[tuple[bool, ...], ...]
     neurons: tuple[tuple[int, int], ...]
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ def budget_rows(cuts: Sequence[CutRound]) -> Iterator[tuple[str, ...]]:
                 asked = _figure(cut.asked) if field == cut.field else DASH
                 values = (cut.before.get(field), cut.predicted.get(field), cut.got.get(field))
                 before, predicted, got = (DASH if value is None else _figure(value) for value in values)
+                words = f"{words} ({cut.precision} ONNX)" if field == "latency_ms" else words
                 yield str(number), words, before, asked, predicted, got
 
 

@@ -89,7 +89,10 @@ def claims_table(report: Report) -> Table:
 def budget_table(report: Report) -> Table:
     """What the cut was to cost, should cost and does cost."""
     columns = ("Round", "Cost", "Before", "Asked, at most", "Predicted", "Got")
-    note = "Got: counted on the model that came out; bytes are those of the file, milliseconds its median here."
+    note = (
+        "Got: counted on the model that came out; bytes are those of the file, milliseconds its median here. Predicted"
+        " milliseconds are those of a table of single layers, measured here before the cut."
+    )
     return Table("budget", "Budget of the cut", columns, tuple(budget_rows(report.cuts)), note, wide=(1,))
 
 
