@@ -1,19 +1,24 @@
-"""Writes a report's three files. All three are made in memory first, so that a failure leaves none half-written."""
+"""Writes a report's three files, and other pages of its look.
+
+All files are made in memory first, so that a failure leaves none half-written.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...runtime.errors import OutputError
-from .figures import pictures
+from .figures import Picture, pictures
 from .markdown import report_markdown
 from .model import Report
-from .tables import tables
+from .tables import Table, tables
 from .words import DASH, facts, headline, warnings
 
 TEMPLATE = "report.html.j2"
@@ -26,6 +31,11 @@ def write_report(folder: Path, report: Report) -> None:
         "report.md": report_markdown(report),
         "report.html": report_html(report),
     }
+    write_texts(folder, texts)
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Writes files by name, which end lines alike on every system. Raises OutputError when it cannot."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -35,16 +45,25 @@ def write_report(folder: Path, report: Report) -> None:
 
 
 def report_html(report: Report) -> str:
-    """One page that needs nothing from outside. Every text is escaped; only our own SVG is taken as it is."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["unbroken"] = _unbroken
-    template = environment.from_string((files(__package__) / TEMPLATE).read_text(encoding="utf-8"))
-    drawn = {picture.key: (picture, Markup(picture.svg)) for picture in pictures(report)}
-    written = {table.key: table for table in tables(report)}
-    return template.render(
+    """The whole report as one page."""
+    return page(
+        TEMPLATE, pictures(report), tables(report),
         report=report, headline=headline(report), facts=facts(report), warnings=warnings(report),
-        pictures=drawn, tables=written,
     )  # fmt: skip
+
+
+def page(template: str, drawn: Sequence[Picture], written: Sequence[Table], **values: Any) -> str:
+    """One page that needs nothing from outside. Every text is escaped; only our own SVG is taken as it is."""
+    loader = FunctionLoader(lambda name: (files(__package__) / name).read_text(encoding="utf-8"))
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["unbroken"] = _unbroken
+    return environment.get_template(template).render(
+        pictures={picture.key: (picture, Markup(picture.svg)) for picture in drawn},
+        tables={table.key: table for table in written},
+        **values,
+    )
 
 
 def _unbroken(text: str) -> str:
