@@ -43,12 +43,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
+    parser.add_argument("--label", help="what claims are called, if not as the recipe: such as another machine's")
     arguments = parser.parse_args()
-    publish(arguments.recipe, arguments.seeds, arguments.out, arguments.to)
+    publish(arguments.recipe, arguments.seeds, arguments.out, arguments.to, arguments.label or arguments.recipe)
 
 
-def publish(name: str, seeds: Sequence[int], out: Path, target: Path) -> None:
-    """Proves the student of every seed, runs the first one to its report, and writes the claims to `target`."""
+def publish(name: str, seeds: Sequence[int], out: Path, target: Path, label: str) -> None:
+    """Proves the student of every seed, runs the first one to its report, and writes the claims to `target`.
+
+    Claims are called `label`.something, and judged by the targets of the recipe `name`.
+    """
     space = Workspace(out)
     recipes = [load_recipe(name, (f"distill.seed={seed}",)) for seed in seeds]
     with space.locked():
@@ -56,10 +60,13 @@ def publish(name: str, seeds: Sequence[int], out: Path, target: Path) -> None:
         ratio = _signatures_cost(recipes[0], space, made[0])
     run_recipe(recipes[0], out)
     report = Report.from_json(read_json(out / "report.json"))
-    command = f"python -m penjing.pipeline.publish {name} --seeds {' '.join(map(str, seeds))} --out {out} --to {target}"
+    command = (
+        f"python -m penjing.pipeline.publish {name} --seeds {' '.join(map(str, seeds))}"
+        f" --out {out.as_posix()} --to {target.as_posix()}" + (f" --label {label}" if label != name else "")
+    )
     claims = [*_quality(name, made), *_cutting(name, made), *_sizes(name, report, ratio), *_speed(name, report)]
     result = {
-        "claims": [{**claim, "command": command} for claim in claims],
+        "claims": [{**claim, "id": label + claim["id"].removeprefix(name), "command": command} for claim in claims],
         "recipe": recipe_to_yaml(recipes[0]),
         "seeds": list(seeds),
         "proofs": {str(seed): asdict(m.proof) for seed, m in zip(seeds, made, strict=True)},
