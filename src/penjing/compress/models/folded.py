@@ -57,12 +57,17 @@ def inference_form(model: MobileBertClassifier | BertClassifier, max_length: int
     if isinstance(model, BertClassifier):
         with torch.no_grad():
             return FoldedBert(model, max_length).eval()
-    scales = [m.weight.abs().min().item() for m in model.modules() if isinstance(m, NoNorm)]
-    foldable = model.config.norm == "no_norm" and model.config.attention_input == "shared"
-    if not foldable or min(scales) < SMALLEST_SCALE:
+    if not is_foldable(model):
         return model.eval()
     with torch.no_grad():
         return FoldedStudent(model, max_length).eval()
+
+
+def is_foldable(model: MobileBertClassifier) -> bool:
+    """Whether the norms are NoNorms that can be divided out, and the bottlenecks those that `FoldedStudent` knows."""
+    scales = [m.weight.abs().min().item() for m in model.modules() if isinstance(m, NoNorm)]
+    known = model.config.norm == "no_norm" and model.config.attention_input == "shared"
+    return known and min(scales) >= SMALLEST_SCALE
 
 
 class FoldedLayer(nn.Module):
