@@ -65,10 +65,16 @@ def _report(recipe: Recipe, made: Made, measured: Path | None) -> Report:
         agreement=Share(proof.agreement[best.file], proof.agreement_n, low, high),
         data=DataSummary(summary["rows"], summary["duplicates"], tuple(summary["duplicate_examples"])),
         curves=_curves(made.teacher, made.student),
+        before=() if made.before is None else _int8_rows(made.before),
         cuts=cut_rounds(made, run),
         run=run,
         failures=proof.broken,
     )
+
+
+def _int8_rows(made: Made) -> tuple[ModelRow, ...]:
+    rows = _rows(STUDENT, made.files, made.proof.student, count_parameters(load_student(made.student)))
+    return tuple(row for row in rows if row.precision == "int8")
 
 
 def _rows(role: str, folder: Path, proofs: Sequence[FileProof], parameters: tuple[int, int]) -> list[ModelRow]:
@@ -95,6 +101,7 @@ def _preferred(rows: Sequence[ModelRow]) -> ModelRow:
 def _curves(teacher: Path, student: Path) -> tuple[Curve, ...]:
     taught, learnt = read_json(teacher / "history.json"), read_json(student / "history.json")
     phases = [("teacher", taught), ("student: transfer", learnt["transfer"]), ("student: task", learnt["task"])]
+    phases.append(("student: quantized", learnt.get("quantized", [])))
     return tuple(Curve(label, tuple(CurvePoint(**point) for point in points)) for label, points in phases if points)
 
 

@@ -6,8 +6,9 @@ from .proof import Proof
 from .sections import Recipe
 
 
-def model_card(recipe: Recipe, parameters: tuple[int, int], proof: Proof) -> str:
-    """Markdown. `parameters` are the total and those outside embedding tables."""
+def model_card(recipe: Recipe, parameters: tuple[int, int], proof: Proof, before: Proof | None = None) -> str:
+    """Markdown. `parameters` are the total and those outside embedding tables; `before` was proven before the student
+    was trained for int8."""
     torch = {p.split: p for p in proof.student_torch}["validation"]
     teacher = {p.split: p for p in proof.teacher_torch}["validation"]
     rows = [
@@ -29,6 +30,7 @@ def model_card(recipe: Recipe, parameters: tuple[int, int], proof: Proof) -> str
             "|---|---|---:|---|---:|---:|",
             *rows,
             "",
+            *([] if before is None else [_trained_for_int8(before, proof), ""]),
             "```python",
             "from penjing.runtime import load",
             "",
@@ -41,6 +43,17 @@ def model_card(recipe: Recipe, parameters: tuple[int, int], proof: Proof) -> str
             "",
         ]
     )
+
+
+def _trained_for_int8(before: Proof, after: Proof) -> str:
+    now = {p.file: p for p in after.student if p.split == "validation"}
+    gains = "; ".join(
+        f"{p.file} went from {p.flips} flips and accuracy {p.value:.4f} to {now[p.file].flips} and"
+        f" {now[p.file].value:.4f}"
+        for p in before.student
+        if p.split == "validation" and ".int8." in p.file
+    )
+    return f"Plain int8 broke the limits, so the student was trained with its values rounded as in int8: {gains}."
 
 
 def _origin(recipe: Recipe) -> str:

@@ -51,18 +51,23 @@ class Proof:
 
 @dataclass(frozen=True)
 class Made:
-    """The folders of the stages up to the proof, and what was proven."""
+    """The folders of the stages up to the proof, and what was proven.
+
+    `before` is the same of the student before it was trained for int8, where it came to that (`retrain.py`).
+    """
 
     data: Path
     teacher: Path
     pruned: Pruned
     files: Path
     teacher_files: Path
+    teacher_proof: Path
     proof: Proof
+    before: Made | None = None
 
     @property
     def student(self) -> Path:
-        """The student that is shipped: cut, if the recipe cuts it."""
+        """The student that is shipped: cut, if the recipe cuts it, and trained for int8, if it had to be."""
         return self.pruned.student
 
 

@@ -41,7 +41,10 @@ SUMMARY_NAME = "summary.json"
 
 @dataclass(frozen=True)
 class Pruned:
-    """The student after the last round, and the plans of all rounds; no plans if the recipe cuts nothing."""
+    """The student to go on with, after the last round and what followed it, and the plans of all rounds.
+
+    No plans if the recipe cuts nothing.
+    """
 
     student: Path
     plans: tuple[Path, ...]

@@ -9,6 +9,7 @@ from .fit import Sources, ask_teacher, read_corpora, read_data, train_student, t
 from .judge import measure_bundles, write_reports
 from .proof import Made, prove_student, prove_teacher
 from .prune import plan_cut, prune_student
+from .retrain import retrain_for_int8
 from .sections import Recipe
 from .ship import export_student, export_teacher, ship_bundles
 from .workspace import Workspace
@@ -42,7 +43,8 @@ def make_and_prove(recipe: Recipe, space: Workspace) -> Made:
     teacher_files = export_teacher(recipe, space, sources.teacher)
     teacher_proof = prove_teacher(recipe, space, sources.data, sources.teacher, teacher_files)
     proof = prove_student(recipe, space, sources.data, pruned.student, files, teacher_proof)
-    return Made(sources.data, sources.teacher, pruned, files, teacher_files, proof)
+    made = Made(sources.data, sources.teacher, pruned, files, teacher_files, teacher_proof, proof)
+    return retrain_for_int8(recipe, space, sources, made)
 
 
 def make_sources(recipe: Recipe, space: Workspace) -> Sources:

@@ -183,10 +183,31 @@ class Prune(Section):
         return self
 
 
+class QuantizedTraining(Section):
+    """How the student learns with its values rounded as in an int8 file; losses are weighed as in its last training."""
+
+    epochs: int = Field(default=1, ge=1)
+    learning_rate: float = Field(default=1e-4, gt=0)
+    batch_size: int = Field(default=64, ge=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    evaluations_per_epoch: int = Field(default=2, ge=1)
+
+
 class Quantize(Section):
     """Which precisions to make of each exported format. int8: weights in 8 bits, activations while running."""
 
     precisions: tuple[Literal["fp32", "int8"], ...] = Field(default=("fp32", "int8"), min_length=1)
+    training: QuantizedTraining | None = Field(
+        default=None, description="trains the student for int8 where an int8 file breaks a limit; else not at all"
+    )
+
+    @model_validator(mode="after")
+    def _trains_for_a_file(self) -> Quantize:
+        if self.training is not None and "int8" not in self.precisions:
+            raise ValueError(
+                f"training is for int8 files, but precisions are {list(self.precisions)}: add int8 or take out training"
+            )
+        return self
 
 
 class Export(Section):

@@ -76,7 +76,7 @@ def export_student(recipe: Recipe, space: Workspace, student: Path) -> Path:
 
     settings = {
         "export": recipe.export.model_dump(),
-        "quantize": recipe.quantize.model_dump(exclude_none=True),
+        "quantize": recipe.quantize.model_dump(exclude={"training"}, exclude_none=True),
         "max_length": recipe.task.max_length,
     }
     return space.stage("student-files", work, inputs=[student], settings=settings)
@@ -110,7 +110,8 @@ def _pack(recipe: Recipe, shipped: Shipped, made: Made) -> None:
     texts = [*read_split(made.data / "validation.jsonl").texts[:GOLDEN_TEXTS], *NASTY_TEXTS]
     model = load_student(made.student)
     quality = [file.quality for file in proof.student]
-    card = model_card(recipe, count_parameters(model), proof)
+    before = None if made.before is None else made.before.proof
+    card = model_card(recipe, count_parameters(model), proof, before)
     student_config = transformers_config(recipe, model)
     teacher_quality = [file.quality for file in proof.teacher]
     teacher_card = f"# {recipe.name}: the teacher\n\nPacked only to measure the student beside it.\n"

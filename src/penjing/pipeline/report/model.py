@@ -125,6 +125,7 @@ class Report:
 
     `agreement` counts the texts on which that student file decides like the teacher. `failures` are the sentences of
     the limits that were broken; `seeds` are those of the training runs behind the models; `created` is UTC, ISO 8601.
+    `before` are the student's int8 files before it was trained for int8; none if it was not.
     """
 
     recipe: str
@@ -140,6 +141,7 @@ class Report:
     run: Run | None = None
     claims: tuple[Claim, ...] = ()
     failures: tuple[str, ...] = ()
+    before: tuple[ModelRow, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def model(self, label: str | None) -> ModelRow | None:

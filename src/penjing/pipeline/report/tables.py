@@ -33,7 +33,7 @@ class Table:
 
 def tables(report: Report) -> tuple[Table, ...]:
     """All tables that have rows, in reading order."""
-    made = [models_table(report), claims_table(report), budget_table(report), plan_table(report)]
+    made = [models_table(report), int8_table(report), claims_table(report), budget_table(report), plan_table(report)]
     if report.run is not None:
         made += run_tables(report.run, report.student)
     made += [data_table(report), curves_table(report)]
@@ -72,6 +72,23 @@ def _model_row(row: ModelRow) -> tuple[str, ...]:
         f"{row.value:.4f}", between(f"{row.low:.3f}", f"{row.high:.3f}"), f"{row.n:,}",
         _share(row.flips), difference,
     )  # fmt: skip
+
+
+def int8_table(report: Report) -> Table:
+    """The student's int8 files before and after it was trained for int8."""
+    rows = []
+    for before in report.before:
+        after = report.model(before.label)
+        if after is not None:
+            values = f"{before.value:.4f}", f"{after.value:.4f}"
+            rows.append((before.label, f"{before.n:,}", *values, _share(before.flips), _share(after.flips)))
+    columns = ("Training for int8", "n", "Quality before", "after", "Flips before", "after")
+    note = (
+        "An int8 file broke the limits, so the student was trained with its values rounded as in int8. Flips after it"
+        " are counted against the torch model as trained. That training's curve counts the texts decided right both"
+        " with the rounding and without it."
+    )
+    return Table("int8", "Training for int8", columns, tuple(rows), note)
 
 
 def claims_table(report: Report) -> Table:
