@@ -8,10 +8,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...compress.prune.make_plan import LATENCY
 from ...compress.prune.table import COLUMNS
 from .model import CutRound
 from .svg import LINE, WIDTH, colour, figure_svg
-from .words import DASH
+from .words import DASH, milliseconds
 
 UNITS = {
     "parameters": "parameters", "non_embedding": "without embeddings", "macs": "MACs", "bytes": "bytes (int8 ONNX)",
@@ -24,10 +25,10 @@ def budget_rows(cuts: Sequence[CutRound]) -> Iterator[tuple[str, ...]]:
     for number, cut in enumerate(cuts, 1):
         for field, words in UNITS.items():
             if field in cut.predicted:
-                asked = _figure(cut.asked) if field == cut.field else DASH
-                values = (cut.before.get(field), cut.predicted.get(field), cut.got.get(field))
-                before, predicted, got = (DASH if value is None else _figure(value) for value in values)
-                words = f"{words} ({cut.precision} ONNX)" if field == "latency_ms" else words
+                show = milliseconds if field == LATENCY else _count
+                asked = show(cut.asked) if field == cut.field else DASH
+                before, predicted, got = (show(costs.get(field)) for costs in (cut.before, cut.predicted, cut.got))
+                words = f"{words} ({cut.precision} ONNX)" if field == LATENCY else words
                 yield str(number), words, before, asked, predicted, got
 
 
@@ -40,7 +41,7 @@ def plan_table_rows(cuts: Sequence[CutRound]) -> Iterator[tuple[str, ...]]:
 
 def plan_columns() -> tuple[str, ...]:
     """Headers of `plan_table_rows`."""
-    return ("Round", *(column.capitalize() for column in COLUMNS))
+    return ("Round", *(column[0].upper() + column[1:] for column in COLUMNS))
 
 
 def survivors_svg(cuts: Sequence[CutRound]) -> str:
@@ -64,7 +65,9 @@ def _heads(axes: Axes, cut: CutRound) -> None:
             style: dict[str, Any] = {"color": colour(0)} if stays else {"facecolor": "none", "edgecolor": LINE}
             axes.scatter(head, row, marker="s", s=90, linewidths=0.8, **style)
     axes.set_title("heads that stay", loc="left")
-    axes.set_xlim(-0.7, max(map(len, cut.heads)) - 0.3)
+    most = max(map(len, cut.heads))
+    axes.set_xlim(-0.7, most - 0.3)
+    axes.set_xticks(range(most))
     axes.set_xlabel("head")
 
 
@@ -77,5 +80,5 @@ def _neurons(axes: Axes, cut: CutRound) -> None:
     axes.set_xlim(0, max(of for _, of in cut.neurons) * 1.08)
 
 
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+def _count(value: float | None) -> str:
+    return DASH if value is None else f"{value:,.0f}"
