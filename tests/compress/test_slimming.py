@@ -20,6 +20,7 @@ from penjing.compress.prune.channel_plan import ChannelPlan, plan_channels
 from penjing.compress.prune.cut_channels import masked, slim
 from penjing.compress.prune.plan import PruningPlan, fingerprint_of
 from penjing.compress.prune.slimming import choose_channels, choose_neurons, scale_penalty, scales_of, smallest_cut
+from penjing.compress.prune.units import Shape
 from penjing.runtime.errors import PruningError
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -190,13 +191,18 @@ def test_a_plan_round_trips_through_json_and_still_fits(make: Make) -> None:
     assert slim(model, again).config == slim(model, plan).config
 
 
+def neurons(shape: Shape) -> float:
+    """A cost: how many there are."""
+    return float(sum(sum(layer.feed_forwards) for layer in shape.layers))
+
+
 def test_neurons_that_slimming_cuts_leave_by_the_one_place_that_applies_plans() -> None:
     model = encoder()
     with torch.no_grad():
         for up, _ in model.mobilebert.encoder.layers()[1].stacked():
             up.dense.weight[3:] = 0.0  # as training with the penalty leaves them
             up.dense.bias[3:] = 0.0
-    masks = choose_neurons(model, 0.35)
+    masks = choose_neurons(model, neurons, 39)
     assert masks.kept_neurons == ((10, 10, 10), (3, 3, 3))
     small = apply_plan(model, PruningPlan(fingerprint_of(model), "slimming", (0, 1), masks))
     ids = torch.randint(1, 50, (3, 12))

@@ -1,7 +1,8 @@
 """From settings and a budget to a plan: widths first, then layers, then heads and neurons, with the vocabulary's rows
 counted in from the start. Nothing is cut; `apply.py` does that.
 
-Left out: the methods themselves (one file each), and learned masks, which train while they choose (`learned.py`).
+Left out: the methods themselves (one file each), and those that train while they choose (`learned.py`,
+`slim_encoder.py`).
 """
 
 from __future__ import annotations
@@ -95,14 +96,19 @@ def choose_units(
     model: Encoder, settings: PruneSettings, batches: Sequence[Batch], budget: Budget, vocabulary: VocabularyCut | None
 ) -> UnitMasks:
     """Which heads and neurons stay within the budget. Raises PruningError when it is an impossible one."""
-    exact = cost_with_rows(budget, vocabulary, model.num_labels)
-    cost = exact if budget.field == LATENCY else linear_cost(model.config, exact)
+    cost = search_cost(model, budget, vocabulary)
     if settings.units == "sensitivity":
         importances = head_sensitivity(model, batches)
         return search(model.config, importances, cost, budget.limit, multiple=settings.multiple)
     gradients = mask_gradients(model, batches)
     masks = search(model.config, diagonal_fisher(gradients), cost, budget.limit, multiple=settings.multiple)
     return rearrange(masks, gradients)
+
+
+def search_cost(model: Encoder, budget: Budget, vocabulary: VocabularyCut | None) -> Callable[[Shape], float]:
+    """What a shape cut out of the model's costs, fast enough to be asked for every number of units."""
+    exact = cost_with_rows(budget, vocabulary, model.num_labels)
+    return exact if budget.field == LATENCY else linear_cost(model.config, exact)
 
 
 def cost_with_rows(budget: Budget, vocabulary: VocabularyCut | None, num_labels: int) -> Callable[[Shape], float]:

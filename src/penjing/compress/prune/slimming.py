@@ -10,7 +10,8 @@ with the neuron's incoming weights (bias included) and outgoing weights brought 
 zero the neuron adds nothing, not even a shift. NoNorm's own scales are left alone.
 
 A batch norm that reads such a layer undoes any common factor of its scales, so scales compare well within a layer and
-less so between layers; hence the floor. Left out: the channel selection of residual networks (section 3.3).
+less so between layers; hence the floor. Left out: the channel selection of residual networks (section 3.3), and the
+training under the penalty (`slim_encoder.py` does it for encoders).
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from ..models.conv_files import ConvModel
 from ..models.mobilebert import MobileBertClassifier
 from ..models.small_cnn import SmallCnn
 from .channel_plan import ChannelPlan, plan_channels
-from .units import UnitMasks, full_masks, layers_of
+from .importances import Importances
+from .linear_costs import CostOf
+from .search import search
+from .units import Encoder, UnitMasks, layers_of
 
 ROUNDING = 1e-9
 """0.07 x 100 is 7.000000000000001, and means 7 channels."""
@@ -47,8 +51,8 @@ def scales_of(model: nn.Module) -> dict[str, Tensor]:
             for j, (up, down) in enumerate(pairs)
         }
     raise PruningError(
-        f"slimming cannot cut {type(model).__name__}: it cuts SmallCnn, ConvAutoencoder, and MobileBertClassifier with"
-        " the activation relu; choose another prune method"
+        f"slimming cannot cut {_named(model)}: it cuts SmallCnn, ConvAutoencoder, and MobileBertClassifier with"
+        " the activation relu; choose another prune method, for an encoder fisher, sensitivity or learned"
     )
 
 
@@ -75,13 +79,19 @@ def choose_channels(model: ConvModel, rate: float, floor: int = 1) -> ChannelPla
     return plan_channels(model, smallest_cut(_numbers(model), rate, floor))
 
 
-def choose_neurons(model: MobileBertClassifier, rate: float, floor: int = 1) -> UnitMasks:
-    """The same for the neurons of the stacked feed-forwards: factor 0 for those that go, for a `PruningPlan`."""
-    kept = iter(smallest_cut(_numbers(model), rate, floor).values())
-    neurons = tuple(
-        tuple(_factors(width, next(kept)) for width in layer.feed_forwards) for layer in model.config.layers
-    )
-    return UnitMasks(full_masks(model.config).heads, neurons)
+def choose_neurons(model: Encoder, cost: CostOf, limit: float, multiple: int = 1) -> UnitMasks:
+    """The same for the neurons of the stacked feed-forwards, for a `PruningPlan`: factor 0 for those that go.
+
+    One threshold over all feed-forwards is lowered until the model costs at most `limit`, in the unit of `cost`; each
+    keeps a `multiple` of neurons, heads stay whole. Raises PruningError when the limit cannot be met so, for models
+    that slimming cannot cut, and for scales that are not numbers.
+    """
+    scales = iter(_finite(_numbers(model)).values())
+    neurons = tuple(tuple(next(scales) for _ in layer.feed_forwards) for layer in model.config.layers)
+    heads = tuple(torch.ones(layer.heads) for layer in model.config.layers)
+    whole = max(layer.heads for layer in model.config.layers)
+    importances = Importances(heads, neurons)
+    return search(model.config, importances, cost, limit, smallest_heads=whole, smallest_neurons=1, multiple=multiple)
 
 
 def smallest_cut(scales: dict[str, Tensor], rate: float, floor: int) -> dict[str, tuple[int, ...]]:
@@ -92,9 +102,7 @@ def smallest_cut(scales: dict[str, Tensor], rate: float, floor: int) -> dict[str
     """
     count = _number_to_cut(scales, rate, floor)
     candidates = []
-    for place, (name, values) in enumerate(scales.items()):
-        if not torch.isfinite(values).all():
-            raise PruningError(f"a scale of {name} is not a finite number: train again from the last good checkpoint")
+    for place, (name, values) in enumerate(_finite(scales).items()):
         descending = sorted(range(len(values)), key=lambda i: (-float(values[i]), i))
         candidates += [(float(values[i]), -place, -i, name) for i in descending[floor:]]
     gone = {(name, -i) for _, _, i, name in sorted(candidates)[:count]}
@@ -116,10 +124,17 @@ def _number_to_cut(scales: dict[str, Tensor], rate: float, floor: int) -> int:
     return count
 
 
+def _named(model: nn.Module) -> str:
+    activation = getattr(getattr(model, "config", None), "activation", None)
+    return type(model).__name__ + (f" with the activation {activation}" if activation else "")
+
+
 def _numbers(model: nn.Module) -> dict[str, Tensor]:
     return {name: scales.detach().cpu() for name, scales in scales_of(model).items()}
 
 
-def _factors(width: int, kept: tuple[int, ...]) -> tuple[float, ...]:
-    stays = set(kept)
-    return tuple(float(i in stays) for i in range(width))
+def _finite(scales: dict[str, Tensor]) -> dict[str, Tensor]:
+    for name, values in scales.items():
+        if not torch.isfinite(values).all():
+            raise PruningError(f"a scale of {name} is not a finite number: train again from the last good checkpoint")
+    return scales
