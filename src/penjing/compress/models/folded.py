@@ -66,8 +66,14 @@ def inference_form(model: MobileBertClassifier | BertClassifier, max_length: int
 def is_foldable(model: MobileBertClassifier) -> bool:
     """Whether the norms are NoNorms that can be divided out, and the bottlenecks those that `FoldedStudent` knows."""
     scales = [m.weight.abs().min().item() for m in model.modules() if isinstance(m, NoNorm)]
-    known = model.config.norm == "no_norm" and model.config.attention_input == "shared"
-    return known and min(scales) >= SMALLEST_SCALE
+    return merges_queries(model) and min(scales) >= SMALLEST_SCALE
+
+
+def merges_queries(model: MobileBertClassifier | BertClassifier) -> bool:
+    """Whether the form for devices multiplies queries and keys with the bottleneck that they share."""
+    if isinstance(model, BertClassifier):
+        return False
+    return model.config.norm == "no_norm" and model.config.attention_input == "shared"
 
 
 class FoldedLayer(nn.Module):
