@@ -153,6 +153,17 @@ def test_masks_that_are_learned_meet_the_budget(
         ({"budget": {"macs": 5}, "units": None}, "set units, or leave the budget out"),
         ({"rate": 0.5, "units": "learned"}, "give it transfer_epochs"),
         ({"rate": 0.5, "rounds": 3}, "a recovery between them"),
+        ({"rate": float("nan")}, r"prune\.rate: .*(less|greater) than"),
+        ({"units": None, "sparsity": 1.0}, r"prune\.sparsity: .*less than 1"),
+        ({"units": None, "sparsity": -0.1}, r"prune\.sparsity: .*greater than or equal to 0"),
+        ({"units": None, "sparsity": 60}, r"prune\.sparsity: .*less than 1"),
+        ({"sparsity": 0.5}, "give a budget or a rate, .* or set units: null"),
+        ({"units": None, "sparsity": 0.5, "rounds": 2}, "2 rounds need units or a sparsity, and a recovery"),
+        ({"units": None, "rounds": 2, "recovery": {}}, "2 rounds need units or a sparsity"),
+        ({"rate": 0.5, "units": "slimming"}, "units: slimming trains with the recovery's settings"),
+        ({"rate": 0.5, "units": "slimming", "recovery": {"transfer_epochs": 0}}, "give it transfer_epochs"),
+        ({"rate": 0.5, "penalty": 0.1}, r"penalty is slimming's: set units: slimming \(it is fisher\)"),
+        ({"rate": 0.5, "units": "slimming", "penalty": 0}, r"prune\.penalty: .*greater than 0"),
         ({"rate": 0.5, "unitz": "fisher"}, "unknown key 'unitz' in section 'prune'; did you mean 'units'"),
         ({"rate": 0.5, "widths": {"hiden": 4}}, "unknown key 'hiden' in section 'prune.widths'; did you mean 'hidden'"),
         ({"rate": 0.5, "units": "magic"}, r"prune\.units: Input should be 'fisher'"),
@@ -161,6 +172,20 @@ def test_masks_that_are_learned_meet_the_budget(
 def test_a_bad_prune_section_is_one_clear_error(tmp_path: Path, prune: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         check_recipe({**tiny_recipe(tmp_path), "prune": prune}, "test")
+
+
+@pytest.mark.parametrize(
+    ("student", "given"),
+    [({"architecture": "bert"}, "bert"), ({"activation": "gelu"}, "mobilebert with the activation gelu")],
+)
+def test_slimming_of_a_student_that_it_cannot_cut_names_what_can(
+    tmp_path: Path, student: dict[str, Any], given: str
+) -> None:
+    prune = {"units": "slimming", "rate": 0.2, "recovery": {}}
+    raw = {**tiny_recipe(tmp_path), "prune": prune}
+    with pytest.raises(RecipeError, match=f"this one is {given}: choose fisher, sensitivity or learned") as caught:
+        check_recipe({**raw, "student": {**raw["student"], **student}}, "test")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_width_that_the_architecture_has_not_is_refused(finished: tuple[dict[str, Any], Path]) -> None:

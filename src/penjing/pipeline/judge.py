@@ -19,6 +19,7 @@ from .proof import Made
 from .report import Curve, CurvePoint, DataSummary, ModelRow, Report, Share, write_report
 from .sections import Recipe
 from .ship import Shipped, model_files
+from .sparsify import read_sparsity
 from .text_files import read_json, read_split, write_json
 from .workspace import Workspace, file_digest, in_first_process
 
@@ -56,6 +57,7 @@ def _report(recipe: Recipe, made: Made, measured: Path | None) -> Report:
     low, high = wilson_interval(proof.agreement[best.file], proof.agreement_n)
     summary = read_json(made.data / "data.json")
     run = None if measured is None else Run.from_json(read_json(measured / "run.json"))
+    sparsity = read_sparsity(made.student)
     return Report(
         recipe=recipe.name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -67,6 +69,7 @@ def _report(recipe: Recipe, made: Made, measured: Path | None) -> Report:
         curves=_curves(made.teacher, made.student),
         before=() if made.before is None else _int8_rows(made.before),
         cuts=cut_rounds(made, run),
+        coded=() if sparsity is None else (sparsity.fp32, sparsity.int8),
         run=run,
         failures=proof.broken,
     )

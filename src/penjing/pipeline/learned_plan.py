@@ -1,4 +1,4 @@
-"""The plan of learned masks: model and masks are trained together, with the recovery's settings, until they fit."""
+"""The plans of the methods that train while they choose, learned masks and slimming, with the recovery's settings."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from ..compress.distill.alignment import Alignment, write_alignment
 from ..compress.distill.phases import Lessons, transfer_loss, validate
 from ..compress.models.checkpoint import save_student
 from ..compress.prune.learned import learn_masks
-from ..compress.prune.make_plan import Budget, cost_with_rows
+from ..compress.prune.make_plan import Budget, cost_with_rows, search_cost
 from ..compress.prune.plan import PruningPlan, fingerprint_of
+from ..compress.prune.slim_encoder import DEFAULT_PENALTY, slim_neurons
 from ..compress.prune.units import Encoder
 from ..compress.training import TrainingPlan
 from ..runtime.errors import PruningError
-from .sections import Recipe
+from .sections import Learning, Recipe
 from .workspace import CHECKPOINTS
+
+TRAINED = ("learned", "slimming")
+"""The values of `prune.units` that train."""
 
 
 def learn_plan(
@@ -31,22 +35,28 @@ def learn_plan(
 
     `plan` says how the model came to its widths and layers; those are cut in it already, its rows are not.
     """
-    settings = None if recipe.prune is None else recipe.prune.recovery
-    if recipe.prune is None or settings is None:
-        raise PruningError("learned masks need prune.recovery: it says how long they and the model train")
-    steps = TrainingPlan(
-        settings.transfer_epochs, settings.batch_size, settings.transfer_learning_rate, settings.warmup,
-        settings.evaluations_per_epoch, recipe.distill.seed,
-    )  # fmt: skip
-
-    cost = cost_with_rows(budget, plan.vocabulary, model.num_labels)
+    prune = recipe.prune
+    if prune is None or prune.recovery is None:
+        raise PruningError("learned masks and slimming need prune.recovery: it says how long they and the model train")
     checkpoints = folder / CHECKPOINTS / "masks"
     checkpoints.mkdir(parents=True, exist_ok=True)
-    layers, masks = learn_masks(
-        model, lessons.texts.lengths, transfer_loss(lessons, settings, alignment), lambda: validate(model, lessons),
-        steps, cost, budget.limit, checkpoints, "learned masks", recipe.prune.multiple,
-    )  # fmt: skip
+    loss = transfer_loss(lessons, prune.recovery, alignment)
+    training = (model, lessons.texts.lengths, loss, lambda: validate(model, lessons), _steps(recipe, prune.recovery))
+    layers = tuple(range(len(model.config.layers)))
+    if prune.units == "slimming":
+        cost, strength = search_cost(model, budget, plan.vocabulary), prune.penalty or DEFAULT_PENALTY
+        masks = slim_neurons(*training, cost, budget.limit, strength, checkpoints, "slimming", prune.multiple)
+    else:
+        cost = cost_with_rows(budget, plan.vocabulary, model.num_labels)
+        layers, masks = learn_masks(*training, cost, budget.limit, checkpoints, "learned masks", prune.multiple)
     model.cpu()
     save_student(model, folder)
     write_alignment(alignment, folder)
     return replace(plan, fingerprint=fingerprint_of(model), layers=layers, masks=masks, widths={}, tensors={})
+
+
+def _steps(recipe: Recipe, settings: Learning) -> TrainingPlan:
+    return TrainingPlan(
+        settings.transfer_epochs, settings.batch_size, settings.transfer_learning_rate, settings.warmup,
+        settings.evaluations_per_epoch, recipe.distill.seed,
+    )  # fmt: skip

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from .proof import Proof
 from .sections import Recipe
+from .sparsify import Sparsity
 
 
-def model_card(recipe: Recipe, parameters: tuple[int, int], proof: Proof, before: Proof | None = None) -> str:
-    """Markdown. `parameters` are the total and those outside embedding tables; `before` was proven before the student
-    was trained for int8."""
+def model_card(
+    recipe: Recipe, parameters: tuple[int, int], proof: Proof, sparsity: Sparsity | None, before: Proof | None
+) -> str:
+    """Markdown. `parameters` are the total and those outside embedding tables; `sparsity` is a sparse student's;
+    `before` was proven before the student was trained for int8."""
     torch = {p.split: p for p in proof.student_torch}["validation"]
     teacher = {p.split: p for p in proof.teacher_torch}["validation"]
     rows = [
@@ -24,6 +27,7 @@ def model_card(recipe: Recipe, parameters: tuple[int, int], proof: Proof, before
             f" parameters ({parameters[1]:,} outside embedding tables).",
             f"Validation accuracy {torch.value:.4f} (its teacher {teacher.value:.4f}), n = {torch.n}.",
             "",
+            *(() if sparsity is None else (sparsity.sentence, "")),
             "Flips are decisions that differ from the torch student's; intervals are 95% Wilson intervals.",
             "",
             "| file | split | n | accuracy | flips | largest logit difference |",

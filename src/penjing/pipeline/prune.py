@@ -11,10 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ..compress.distill.alignment import Alignment, read_alignment, write_alignment
-from ..compress.distill.phases import learn, validate
+from ..compress.distill.alignment import Alignment, read_alignment
 from ..compress.models.checkpoint import STUDENT_NAME, load_student, save_student
 from ..compress.prune.apply import apply_plan
 from ..compress.prune.costs import LatencyTable
@@ -30,10 +27,12 @@ from ..compress.tokens import Batch, shuffled_batches, tokenize
 from ..runtime.errors import PruningError
 from .fit import Sources, all_texts, copy_tokenizer, read_lessons
 from .latency_budget import latency_table, read_latency_table
-from .learned_plan import learn_plan
+from .learned_plan import TRAINED, learn_plan
+from .recovery import recover, recovery_settings
 from .sections import Prune, Recipe
+from .sparsify import sparsify
 from .text_files import read_split, write_json
-from .workspace import CHECKPOINTS, Workspace
+from .workspace import Workspace
 
 CALIBRATION_BATCH = 64
 SUMMARY_NAME = "summary.json"
@@ -41,7 +40,7 @@ SUMMARY_NAME = "summary.json"
 
 @dataclass(frozen=True)
 class Pruned:
-    """The student to go on with, after the last round and what followed it, and the plans of all rounds.
+    """The student to go on with, after the last round and what followed it, and the plans of all rounds that cut.
 
     No plans if the recipe cuts nothing.
     """
@@ -51,32 +50,47 @@ class Pruned:
 
 
 def prune_student(recipe: Recipe, space: Workspace, sources: Sources, student: Path) -> Pruned:
-    """Every round's plan, cut and recovery."""
+    """Every round's plan, cut and recovery; then the rounds in which single weights become zero."""
+    if recipe.prune is None:
+        return Pruned(student, ())
     plans: list[Path] = []
-    for index in range(recipe.prune.rounds if recipe.prune else 0):
+    for index in range(cutting_rounds(recipe.prune)):
         plans.append(plan_cut(recipe, space, sources, student, index))
         student = cut_and_recover(recipe, space, sources, student, plans[-1])
-    return Pruned(student, tuple(plans))
+    return Pruned(sparsify(recipe, space, sources, student), tuple(plans))
+
+
+def cutting_rounds(settings: Prune) -> int:
+    """In how many rounds the model gets smaller: none where single weights alone are pruned."""
+    if settings.units is None:
+        return int(settings.cuts or not settings.sparsity)
+    return settings.rounds
 
 
 def plan_cut(recipe: Recipe, space: Workspace, sources: Sources, student: Path, index: int) -> Path:
     """`plan.json` of round `index`, and `summary.json`: what was asked, costs before and predicted, the plan's rows.
 
-    Learned masks train the model while they choose: then the trained model lies in the folder too.
+    Learned masks and slimming train the model while they choose: then the trained model lies in the folder too.
     """
     settings = _settings(recipe)
-    learned = settings.units == "learned"
+    if cutting_rounds(settings) == 0:
+        raise PruningError(
+            f"the recipe {recipe.name!r} cuts nothing out, its prune.sparsity only sets weights to zero: there is no"
+            " plan to show; `penjing run` does it"
+        )
+    trained = settings.units in TRAINED
     sizes = settings.widths.sizes if index == 0 else {}
     table = latency_table(recipe, space, student, sizes)
 
     def work(folder: Path) -> None:
+        began = time.monotonic()
         model: Encoder = load_student(student)
         batches = calibration(recipe, sources.data, student)
         later = settings.model_copy(update={"layers": None, "vocabulary": None})
         own = settings if index == 0 else later
         plan, whole = structure(model, own, sizes, batches, student, all_texts(sources.data, sources.corpus))
         budget = _budget(recipe, whole, plan, index, read_latency_table(table))
-        if learned:
+        if trained:
             lessons = read_lessons(recipe, sources, student)
             alignment = align(read_alignment(student), plan)
             plan = learn_plan(recipe, whole, plan, budget, lessons, alignment, folder)
@@ -84,21 +98,21 @@ def plan_cut(recipe: Recipe, space: Workspace, sources: Sources, student: Path, 
         elif settings.units is not None:
             plan = replace(plan, masks=choose_units(whole, settings, batches, budget, plan.vocabulary))
         write_plan(plan, folder)
-        write_json(folder / SUMMARY_NAME, _summary(model, plan, budget))
+        seconds = time.monotonic() - began
+        write_json(folder / SUMMARY_NAME, {**_summary(model, plan, budget), "seconds": seconds})
 
     # Without what is not set, so that a key that a later version adds does not make every plan anew.
-    asked = settings.model_dump(exclude={"recovery"}, exclude_none=True)
+    asked = settings.model_dump(exclude={"recovery", "sparsity"}, exclude_none=True)
     own_settings = {"prune": asked, "seed": recipe.distill.seed, "round": index}
-    if learned:
+    if trained:
         own_settings["recovery"] = settings.recovery and settings.recovery.model_dump()
-    own_inputs = [*([sources.teacher, sources.outputs] if learned else []), *([] if table is None else [table])]
+    own_inputs = [*([sources.teacher, sources.outputs] if trained else []), *([] if table is None else [table])]
     inputs = [sources.data, sources.corpus, *own_inputs, student]
-    return space.stage("pruning-plan", work, inputs=inputs, settings=own_settings, collective=learned)
+    return space.stage("pruning-plan", work, inputs=inputs, settings=own_settings, collective=trained)
 
 
 def cut_and_recover(recipe: Recipe, space: Workspace, sources: Sources, student: Path, plan: Path) -> Path:
     """The smaller student, its tokenizer, its alignment with the teacher, and `history.json`."""
-    settings = _settings(recipe)
 
     def work(folder: Path) -> None:
         began = time.monotonic()
@@ -111,24 +125,11 @@ def cut_and_recover(recipe: Recipe, space: Workspace, sources: Sources, student:
         else:
             write_cut_tokenizer(student, folder, cut.vocabulary)
             write_cut(cut.vocabulary, folder)
-        alignment = align(read_alignment(origin), cut)
-        lessons = read_lessons(recipe, sources, folder)
-        with torch.no_grad():
-            start = validate(small, lessons)
-        curves: dict[str, Any] = {"start": start, "transfer": [], "task": []}
-        if settings.recovery is not None:
-            phases = learn(small, lessons, settings.recovery, alignment, seed=recipe.distill.seed,
-                           checkpoints=folder / CHECKPOINTS)  # fmt: skip
-            curves |= {"transfer": [asdict(p) for p in phases[0]], "task": [asdict(p) for p in phases[1]]}
+        recover(recipe, sources, small, align(read_alignment(origin), cut), folder, began)
         save_student(small.cpu(), folder)
-        write_alignment(alignment, folder)
-        # A run that was killed counts from where it went on.
-        write_json(folder / "history.json", {**curves, "seconds": time.monotonic() - began})
 
-    recovery = None if settings.recovery is None else settings.recovery.model_dump()
     inputs = [sources.data, sources.corpus, sources.teacher, sources.outputs, student, plan]
-    own_settings = {"recovery": recovery, "seed": recipe.distill.seed}
-    return space.stage("pruned", work, inputs=inputs, settings=own_settings, collective=True)
+    return space.stage("pruned", work, inputs=inputs, settings=recovery_settings(recipe), collective=True)
 
 
 def calibration(recipe: Recipe, data: Path, student: Path) -> list[Batch]:

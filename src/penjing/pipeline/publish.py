@@ -25,6 +25,7 @@ from ..export.quantize import quantize_tflite
 from ..export.to_tflite import export_tflite
 from .claims import t_interval
 from .proof import Made, Proof
+from .prune import SUMMARY_NAME
 from .recipe import load_recipe, recipe_to_yaml
 from .report import Report
 from .run import make_and_prove, run_recipe
@@ -103,8 +104,13 @@ def _quality(name: str, made: Sequence[Made]) -> Claims:
 
 
 def _cutting(name: str, made: Sequence[Made]) -> Claims:
-    """How long cut and recovery took, the slowest seed; nothing for a recipe that cuts nothing."""
-    seconds = [found for m in made if (found := read_json(m.student / "history.json").get("seconds"))]
+    """How long plan, cut and recovery took, the slowest seed; nothing for a recipe that cuts nothing."""
+    seconds = [
+        sum(read_json(plan / SUMMARY_NAME).get("seconds", 0) for plan in m.pruned.plans)
+        + read_json(m.student / "history.json")["seconds"]
+        for m in made
+        if m.pruned.plans
+    ]
     if seconds:
         yield stated(f"{name}.minutes", max(seconds) / 60, "min", None, len(seconds))
 

@@ -155,17 +155,23 @@ class Budget(Section):
 
 
 class Prune(Section):
-    """Cuts the student to its budget, in this order: widths, layers, heads and neurons, vocabulary."""
+    """Cuts the student, in this order: widths, layers, heads and neurons to the budget, vocabulary, single weights."""
 
     widths: Widths = Widths()
     layers: int | None = Field(default=None, ge=1, description="how many layers stay, those whose loss hurts least")
-    units: Literal["fisher", "sensitivity", "learned"] | None = Field(
+    units: Literal["fisher", "sensitivity", "learned", "slimming"] | None = Field(
         default="fisher", description="how heads and neurons are ranked; budget or rate says how many go"
+    )
+    penalty: float | None = Field(
+        default=None, gt=0, description="slimming's L1 on the scale of each neuron; 1e-4 if not given"
     )
     rate: float | None = Field(default=None, ge=0, lt=1, description="share of the MACs to cut, instead of a budget")
     multiple: int = Field(default=8, ge=1, description="neurons of a feed-forward stay in multiples of this")
     vocabulary: int | None = Field(default=None, ge=1, description="how many rows of the embedding table stay")
     budget: Budget | None = None
+    sparsity: float | None = Field(
+        default=None, ge=0, lt=1, description="share of the weights of the encoder's matrices that become zero"
+    )
     rounds: int = Field(default=1, ge=1, description="cut and recover so many times, on the way to the budget")
     sentences: int = Field(default=2048, ge=8, description="texts that the importances are measured on")
     recovery: Learning | None = Field(default=None, description="how the cut model learns again; else not at all")
@@ -173,14 +179,24 @@ class Prune(Section):
     @model_validator(mode="after")
     def _one_goal(self) -> Prune:
         if self.units is not None and (self.budget is None) == (self.rate is None):
-            raise ValueError("give a budget or a rate, so that it is known how many heads and neurons go")
+            raise ValueError(
+                "give a budget or a rate, so that it is known how many heads and neurons go; or set units: null"
+            )
         if self.units is None and self.budget is not None:
             raise ValueError("a budget is met by cutting heads and neurons: set units, or leave the budget out")
-        if self.units == "learned" and (self.recovery is None or self.recovery.transfer_epochs == 0):
-            raise ValueError("learned masks are trained with the recovery's settings: give it transfer_epochs")
-        if self.rounds > 1 and (self.recovery is None or self.units is None):
-            raise ValueError("several rounds need units to cut and a recovery between them")
+        trains = self.units in ("learned", "slimming")
+        if trains and (self.recovery is None or self.recovery.transfer_epochs == 0):
+            raise ValueError(f"units: {self.units} trains with the recovery's settings: give it transfer_epochs")
+        if self.penalty is not None and self.units != "slimming":
+            raise ValueError(f"penalty is slimming's: set units: slimming (it is {self.units}), or leave it out")
+        if self.rounds > 1 and (self.recovery is None or (self.units is None and not self.sparsity)):
+            raise ValueError(f"{self.rounds} rounds need units or a sparsity, and a recovery between them")
         return self
+
+    @property
+    def cuts(self) -> bool:
+        """Whether anything is cut out, so that the model gets smaller; single weights only become zero."""
+        return bool(self.units or self.widths.sizes or self.layers or self.vocabulary)
 
 
 class QuantizedTraining(Section):
@@ -277,6 +293,26 @@ class Recipe(Section):
                 f"prune.budget.latency_ms is about {length} tokens (task.max_length) on 1 thread: add them to"
                 " benchmark.lengths and benchmark.threads, so that what came out is measured"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _zeros_stay(self) -> Recipe:
+        if self.quantize.training is not None and self.prune is not None and self.prune.sparsity:
+            raise ValueError(
+                "quantize.training moves the weights that prune.sparsity set to zero: leave one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _slimming_fits(self) -> Recipe:
+        student = self.student
+        if self.prune is not None and self.prune.units == "slimming":
+            given = "bert" if student.architecture == "bert" else f"mobilebert with the activation {student.activation}"
+            if given != "mobilebert with the activation relu":
+                raise ValueError(
+                    f"prune.units: slimming cuts the neurons of a mobilebert student with the activation relu, this one"
+                    f" is {given}: choose fisher, sensitivity or learned"
+                )
         return self
 
     @model_validator(mode="after")

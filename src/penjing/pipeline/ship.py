@@ -27,6 +27,7 @@ from .model_card import model_card
 from .proof import Made
 from .recipe import recipe_to_yaml
 from .sections import Recipe
+from .sparsify import Sparsity, read_sparsity
 from .text_files import read_json, read_split
 from .workspace import Workspace, in_first_process
 
@@ -111,7 +112,8 @@ def _pack(recipe: Recipe, shipped: Shipped, made: Made) -> None:
     model = load_student(made.student)
     quality = [file.quality for file in proof.student]
     before = None if made.before is None else made.before.proof
-    card = model_card(recipe, count_parameters(model), proof, before)
+    sparsity = read_sparsity(made.student)
+    card = model_card(recipe, count_parameters(model), proof, sparsity, before)
     student_config = transformers_config(recipe, model)
     teacher_quality = [file.quality for file in proof.teacher]
     teacher_card = f"# {recipe.name}: the teacher\n\nPacked only to measure the student beside it.\n"
@@ -130,17 +132,18 @@ def _pack(recipe: Recipe, shipped: Shipped, made: Made) -> None:
             sequence_lengths=recipe.export.sequence_lengths if "model.tflite" in models else (),
             max_length=recipe.task.max_length, quality=shown,
             goldens=[golden for golden in goldens if _margin(golden) >= SMALLEST_MARGIN],
-            provenance=provenance(recipe), readme=readme,
+            provenance=provenance(recipe, sparsity if folder == shipped.student else None), readme=readme,
         )  # fmt: skip
 
 
-def provenance(recipe: Recipe) -> dict[str, Any]:
-    """What a bundle was made from: the recipe's hash, seeds and versions. No dates, no paths."""
+def provenance(recipe: Recipe, sparsity: Sparsity | None) -> dict[str, Any]:
+    """What a bundle was made from: the recipe's hash, seeds, versions, a sparse student's sizes. No dates, no paths."""
     return {
         "recipe_sha256": hashlib.sha256(recipe_to_yaml(recipe).encode()).hexdigest(),
         "teacher": Path(recipe.teacher.model).name,
         "seed": recipe.seed,
         "student_seed": recipe.distill.seed,
+        **({} if sparsity is None else {"sparsity": sparsity.provenance()}),
         "versions": {"penjing": __version__, **{name: found for name in PACKAGES if (found := _version(name))}},
     }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...benchmarks.plain import from_plain, to_plain
 from ...benchmarks.results import Run
+from ...compress.prune.sparse_bytes import CodedSize
 
 SCHEMA_VERSION = 1
 
@@ -124,8 +125,9 @@ class Report:
     """Everything. `student` and `teacher` are the labels of the two rows of `models` that the headline compares.
 
     `agreement` counts the texts on which that student file decides like the teacher. `failures` are the sentences of
-    the limits that were broken; `seeds` are those of the training runs behind the models; `created` is UTC, ISO 8601.
-    `before` are the student's int8 files before it was trained for int8; none if it was not.
+    the limits that were broken; `seeds` are those of the training runs behind the models; `coded` are the sizes of a
+    sparse student in each precision; `before` are the student's int8 files before it was trained for int8, none if it
+    was not; `created` is UTC, ISO 8601.
     """
 
     recipe: str
@@ -138,6 +140,7 @@ class Report:
     data: DataSummary | None = None
     curves: tuple[Curve, ...] = ()
     cuts: tuple[CutRound, ...] = ()
+    coded: tuple[CodedSize, ...] = ()
     run: Run | None = None
     claims: tuple[Claim, ...] = ()
     failures: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What a report shows of pruning: asked, predicted and got; the plan's rows; and where heads and neurons survived."""
+"""What a report shows of pruning: asked, predicted and got; the plan's rows; what zeros buy; what survived where."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...compress.prune.make_plan import LATENCY
+from ...compress.prune.sparse_bytes import CodedSize
 from ...compress.prune.table import COLUMNS
 from .model import CutRound
 from .svg import LINE, WIDTH, colour, figure_svg
-from .words import DASH, milliseconds
+from .words import DASH, megabytes, milliseconds
 
 UNITS = {
     "parameters": "parameters", "non_embedding": "without embeddings", "macs": "MACs", "bytes": "bytes (int8 ONNX)",
@@ -42,6 +43,13 @@ def plan_table_rows(cuts: Sequence[CutRound]) -> Iterator[tuple[str, ...]]:
 def plan_columns() -> tuple[str, ...]:
     """Headers of `plan_table_rows`."""
     return ("Round", *(column[0].upper() + column[1:] for column in COLUMNS))
+
+
+def sparsity_rows(coded: Sequence[CodedSize]) -> Iterator[tuple[str, ...]]:
+    """One row a precision: weights, zeros, megabytes as dense arrays and entropy coded."""
+    for size in coded:
+        share = f"{size.zeros / size.entries:.1%}"
+        yield size.precision, f"{size.entries:,}", share, megabytes(size.dense), megabytes(size.coded)
 
 
 def survivors_svg(cuts: Sequence[CutRound]) -> str:

@@ -12,8 +12,9 @@ from ...benchmarks.cold import IMPORT
 from ...benchmarks.intervals import FEWEST_ROUNDS
 from ...benchmarks.measurement import Condition, Measurement
 from ...benchmarks.results import Run
+from ...compress.prune.sparse_bytes import NOT_FASTER
 from .model import ModelRow, Report, Share
-from .pruning import budget_rows, plan_columns, plan_table_rows
+from .pruning import budget_rows, plan_columns, plan_table_rows, sparsity_rows
 from .words import DASH, between, condition_order, condition_words, megabytes, milliseconds, plural
 
 TOP_OPERATORS = 5
@@ -33,7 +34,8 @@ class Table:
 
 def tables(report: Report) -> tuple[Table, ...]:
     """All tables that have rows, in reading order."""
-    made = [models_table(report), int8_table(report), claims_table(report), budget_table(report), plan_table(report)]
+    made = [models_table(report), int8_table(report), claims_table(report)]
+    made += [budget_table(report), plan_table(report), sparsity_table(report)]
     if report.run is not None:
         made += run_tables(report.run, report.student)
     made += [data_table(report), curves_table(report)]
@@ -117,6 +119,12 @@ def plan_table(report: Report) -> Table:
     """The plan of every round, part by part."""
     note = "Each line's savings are those of its own cut, made after the cuts above it."
     return Table("plan", "Plan of the cut", plan_columns(), tuple(plan_table_rows(report.cuts)), note, wide=(1,))
+
+
+def sparsity_table(report: Report) -> Table:
+    """What a sparse student's zeros save once its weights are coded."""
+    columns = ("Precision", "Weights", "Zeros", "MB dense", "MB entropy coded")
+    return Table("sparsity", "What sparsity buys", columns, tuple(sparsity_rows(report.coded)), NOT_FASTER)
 
 
 def latency_table(run: Run) -> Table:
