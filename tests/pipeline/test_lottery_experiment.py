@@ -68,6 +68,25 @@ def test_the_digits_are_published_whole_and_continue_where_they_were(tmp_path: P
     assert json.loads(target.read_text()) == result
 
 
+def test_seeds_can_be_played_one_by_one_and_published_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, target = DigitsSettings(epochs=1, rounds=1), tmp_path / "lottery_digits.json"
+    for seed in (2, 1):
+        publish_digits(settings, (seed,), tmp_path / "out", target)
+    assert not target.exists() and "add seeds and run again" in capsys.readouterr().err
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
+    publish_digits(settings, (1, 2), tmp_path / "out", target)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")} == made
+    assert json.loads(target.read_text())["seeds"] == [1, 2]
+
+
+def test_three_seeds_on_sst2_are_33_trainings_and_controls_stand_where_a_ticket_does() -> None:
+    settings = Sst2Settings()
+    assert 3 * count_sst2(settings) == 33
+    assert set(settings.controls) <= set(settings.sparsities()) and max(settings.sparsities()) == 0.7
+
+
 def test_an_encoder_is_pruned_in_its_matrices_alone(tmp_path: Path) -> None:
     write_encoder(tmp_path / "encoder")
     for name, count in (("train", 64), ("dev", 32)):
