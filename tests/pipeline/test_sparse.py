@@ -29,7 +29,7 @@ from penjing.pipeline.run import make_and_prove, run_recipe
 from penjing.pipeline.sparsify import MASKS_NAME
 from penjing.pipeline.workspace import Workspace
 from penjing.runtime import load
-from penjing.runtime.errors import PruningError
+from penjing.runtime.errors import PruningError, RecipeError
 from penjing.runtime.manifest import read_manifest
 
 RECOVERY = {"transfer_epochs": 1, "epochs": 1, "batch_size": 16, "learning_rate": 1e-3}
