@@ -101,7 +101,8 @@ def test_got_is_the_time_of_the_file_that_the_budget_is_about(folder: Path, meas
         budget = {"latency_ms": 3.0, "precision": precision}
         made, _ = plan(latency_recipe(folder, budget=budget), folder)
         student = next(path.parent for path in (folder / "out").glob("student-*/student.json"))
-        cuts = cut_rounds(Made(folder, folder, Pruned(student, (made,)), folder, folder, None), Times())  # type: ignore[arg-type]
+        proven = Made(folder, folder, Pruned(student, (made,)), folder, folder, folder, None)  # type: ignore[arg-type]
+        cuts = cut_rounds(proven, Times())  # type: ignore[arg-type]
         row = next(row for row in budget_rows(cuts) if row[1].startswith("ms"))
         assert row[1:4] == (f"ms ({precision} ONNX)", "6.50", "3.00")
         assert float(row[4]) <= 3.0 and row[5] == f"{got:.2f}"

@@ -92,18 +92,19 @@ def ask_teacher(recipe: Recipe, space: Workspace, data: Path, corpus: Path, teac
     learning = [part for part in (_student_learning(recipe), recipe.prune and recipe.prune.recovery) if part]
     hidden = any(part.transfer_epochs > 0 and part.feature_weight > 0 for part in learning)
     attention = any(part.transfer_epochs > 0 and part.attention_weight > 0 for part in learning)
+    asked = bool(learning) or recipe.quantize.training is not None
     count = read_json(teacher / "config.json")["num_hidden_layers"]
     kept = count if recipe.student.architecture == "bert" else recipe.student.layers
 
     def work(folder: Path) -> None:
-        texts = tokenize(all_texts(data, corpus) if learning else (), teacher, recipe.task.max_length)
+        texts = tokenize(all_texts(data, corpus) if asked else (), teacher, recipe.task.max_length)
         model, layers = load_teacher(teacher), layer_map(kept, count)
         write_teacher_outputs(model, texts, folder, layers=layers, hidden=hidden, attention=attention)
 
     settings: dict[str, Any] = {"hidden": hidden, "attention": attention, "max_length": recipe.task.max_length}
     if hidden or attention:
         settings["student_layers"] = kept
-    if not learning:
+    if not asked:
         settings["texts"] = "none"
     return space.stage("teacher-outputs", work, inputs=[data, corpus, teacher], settings=settings)
 
