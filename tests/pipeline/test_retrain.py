@@ -105,13 +105,23 @@ def test_the_report_shows_int8_before_and_after_and_the_trainings_curve(mended: 
         assert "Training for int8" in (out / file).read_text(encoding="utf-8")
 
 
-def test_the_training_is_a_stage_and_leaves_the_other_stages_names_alone(mended: tuple[dict[str, Any], Path]) -> None:
+def test_the_training_is_one_stage_and_without_its_section_plain_int8_fails(
+    mended: tuple[dict[str, Any], Path],
+) -> None:
     raw, out = mended
-    before = {path.name for path in out.glob("*-????????????")}
-    assert sum(name.startswith("quantized-student-") for name in before) == 1
+    assert len(list(out.glob("quantized-student-*"))) == 1
     made = make_and_prove(check_recipe({**raw, "quantize": {}}, "test"), Workspace(out))
-    assert "model.int8.onnx: flips" in made.proof.broken[0]  # without the section plain int8 fails, as ever
-    assert {path.name for path in out.glob("*-????????????")} == before
+    assert "model.int8.onnx: flips" in made.proof.broken[0]
+    assert len(list(out.glob("quantized-student-*"))) == 1
+
+
+def test_the_section_leaves_the_names_of_other_stages_alone(tmp_path: Path) -> None:
+    raw, out = {**tiny_recipe(tmp_path), "export": {"formats": ["onnx"]}}, tmp_path / "out"
+    names = []
+    for quantize in (TRAINING, {}):
+        make_and_prove(check_recipe({**raw, "quantize": quantize}, "test"), Workspace(out))
+        names.append({path.name for path in out.glob("*-????????????")})
+    assert names[0] == names[1]
 
 
 def test_a_student_within_its_limits_is_not_trained_again(tmp_path: Path) -> None:

@@ -130,7 +130,9 @@ def train_student(recipe: Recipe, space: Workspace, sources: Sources) -> Path:
         "student": {"architecture": "bert"} if is_copy else recipe.student.model_dump(),
         "distill": {} if is_copy else recipe.distill.model_dump(exclude={"corpus"}),
     }
-    inputs = [sources.data, sources.corpus, sources.teacher, sources.outputs]
+    # A copy learns nothing: what its teacher was asked is no part of it.
+    learnt_from = [sources.data, sources.corpus, sources.teacher, sources.outputs]
+    inputs = [sources.data, sources.teacher] if is_copy else learnt_from
     return space.stage("student", work, inputs=inputs, settings=settings, collective=not is_copy)
 
 
