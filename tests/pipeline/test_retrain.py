@@ -118,7 +118,7 @@ def test_the_training_is_one_stage_and_without_its_section_plain_int8_fails(
 def test_the_section_leaves_the_names_of_other_stages_alone(tmp_path: Path) -> None:
     raw, out = {**tiny_recipe(tmp_path), "export": {"formats": ["onnx"]}}, tmp_path / "out"
     names = []
-    for quantize in (TRAINING, {}):
+    for quantize in ({"training": TRAINING}, {}):
         make_and_prove(check_recipe({**raw, "quantize": quantize}, "test"), Workspace(out))
         names.append({path.name for path in out.glob("*-????????????")})
     assert names[0] == names[1]
