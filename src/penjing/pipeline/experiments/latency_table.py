@@ -24,6 +24,7 @@ from ...compress.models.bert import BertShape
 from ...compress.models.encoder import LayerShape
 from ...compress.prune.costs import LatencyTable
 from ...export.verify import wilson_interval
+from ..claims import make_claim
 from ..latency_models import Precision, export_random, time_files
 from ..latency_table import export_ladder, table_of
 from ..text_files import write_json
@@ -117,10 +118,10 @@ def claims(outcome: Outcome) -> list[dict[str, Any]]:
     near = sum(trial.error <= NEAR for trial in outcome.trials)
     early = sum(abs(trial.predicted_before / trial.measured - 1) <= NEAR for trial in outcome.trials)
     found = [
-        _claim(f"{place}.near", near / n, "share", n, wilson_interval(near, n)),
-        _claim(f"{place}.near_before", early / n, "share", n, wilson_interval(early, n)),
-        _claim(f"{place}.worst", max(trial.error for trial in outcome.trials), "share", n, None),
-        _claim(f"{place}.seconds", outcome.seconds, "s", 1, None),
+        make_claim(f"{place}.near", near / n, "share", wilson_interval(near, n), n),
+        make_claim(f"{place}.near_before", early / n, "share", wilson_interval(early, n), n),
+        make_claim(f"{place}.worst", max(trial.error for trial in outcome.trials), "share", None, n),
+        make_claim(f"{place}.seconds", outcome.seconds, "s", None, 1),
     ]
     limits = {f"{place}.near": (">=", LIMITS["near"]), f"{place}.seconds": ("<=", LIMITS["seconds"])}
     for claim in found:
@@ -131,11 +132,6 @@ def claims(outcome: Outcome) -> list[dict[str, Any]]:
             if not met:
                 claim["why"] = f"missed in this run on {outcome.table.machine}; see the plans in `outcomes`"
     return found
-
-
-def _claim(identity: str, value: float, unit: str, n: int, interval: tuple[float, float] | None) -> dict[str, Any]:
-    span = None if interval is None else list(interval)
-    return {"id": identity, "value": value, "unit": unit, "interval": span, "n": n, "target": None, "met": True}
 
 
 if __name__ == "__main__":
