@@ -19,7 +19,7 @@ from torch import nn
 
 from ..runtime.onnx_engine import import_onnxruntime
 from ..runtime.tflite_engine import SIGNATURE_PREFIX
-from .to_onnx import OUTPUT_NAME
+from .signature import TEXT
 
 Inputs = dict[str, NDArray[np.int64]]
 Values = dict[str, NDArray[np.float64]]
@@ -52,7 +52,7 @@ def torch_values(model: nn.Module, inputs: Inputs) -> Values:
     hooks = [model.get_submodule(name).register_forward_hook(keep(name)) for name in block_names(model)]
     try:
         with torch.no_grad():
-            values[OUTPUT_NAME] = _first_tensor(model(**{name: torch.from_numpy(a) for name, a in inputs.items()}))
+            values[TEXT.output] = _first_tensor(model(**{name: torch.from_numpy(a) for name, a in inputs.items()}))
     finally:
         for handle in hooks:
             handle.remove()
@@ -72,7 +72,7 @@ def onnx_reader(path: Path, blocks: Iterable[str]) -> Callable[[Inputs], Values]
             if block is not None:
                 chosen[block] = name
     file.graph.output.extend(onnx.ValueInfoProto(name=name) for name in chosen.values())
-    chosen[OUTPUT_NAME] = OUTPUT_NAME
+    chosen[TEXT.output] = TEXT.output
     runtime = import_onnxruntime()
     session = runtime.InferenceSession(file.SerializeToString(), providers=["CPUExecutionProvider"])
 
@@ -101,14 +101,14 @@ def tflite_reader(path: Path, model: nn.Module) -> Callable[[Inputs], Values]:
     def read(inputs: Inputs) -> Values:
         signature = f"{SIGNATURE_PREFIX}{inputs['input_ids'].shape[1]}"
         run = interpreter.get_signature_runner(signature)
-        logits = run(**{name: array.astype(np.int32) for name, array in inputs.items()})[OUTPUT_NAME]
+        logits = run(**{name: array.astype(np.int32) for name, array in inputs.items()})[TEXT.output]
         graph, chosen = graph_of[signature], dict[str, int]()
         for tensor, name in _results(file.Subgraphs(graph)):
             block = _block_of(tflite_module(name), blocks)
             if block is not None:
                 chosen[blocks[block]] = tensor
         values = {block: interpreter.get_tensor(tensor, graph) for block, tensor in chosen.items()}
-        return _floats({**values, OUTPUT_NAME: logits})
+        return _floats({**values, TEXT.output: logits})
 
     return read
 

@@ -18,14 +18,10 @@ from tokenizers import Tokenizer
 from ..runtime.bundle import Bundle, open_bundle, sha256_of
 from ..runtime.errors import ExportError, OutputError
 from ..runtime.goldens import Golden, write_goldens
-from ..runtime.manifest import MANIFEST_NAME, BundleFile, InputSpec, Manifest, Quality, write_manifest
+from ..runtime.manifest import MANIFEST_NAME, BundleFile, Manifest, Quality, write_manifest
 from ..runtime.tokenizer import TOKENIZER_NAME, TextTokenizer
 from .model_facts import read_model_facts
-
-INPUTS = tuple(
-    InputSpec(name, "int64", ("batch", "sequence")) for name in ("input_ids", "attention_mask", "token_type_ids")
-)
-"""What every text model takes; TFLite files take the same as int32, one row of a fixed length."""
+from .signature import TEXT
 
 TOKENIZER_FILES = (TOKENIZER_NAME, "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
 _FORMATS = {".json": "json", ".jsonl": "jsonl", ".md": "markdown", ".txt": "text", ".yaml": "yaml"}
@@ -71,7 +67,7 @@ def write_bundle(
             name=name,
             task=task,
             labels=tuple(labels),
-            inputs=INPUTS,
+            inputs=TEXT.specs(),
             sequence_lengths=tuple(sorted(sequence_lengths)),
             max_length=max_length,
             files={path.name: models.get(path.name) or _paper_entry(path) for path in sorted(part.iterdir())},

@@ -1,4 +1,4 @@
-"""A torch text classifier to ONNX: dynamic batch and sequence, `input_ids, attention_mask, token_type_ids` -> `logits`.
+"""A torch module to ONNX: dynamic batch and, for text, dynamic sequence; names and shapes are those of its signature.
 
 The file is the same at every export: stack traces and paths that the exporter adds are taken out, and values are named
 after the modules that compute them. Left out: other inputs and outputs, and weights beside the file (all our models are
@@ -22,24 +22,23 @@ from torch import nn
 from ..runtime.errors import ExportError
 from .gelu_order import order_gelu
 from .graph_names import name_after_modules
-
-INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
-OUTPUT_NAME = "logits"
-EXAMPLE_SHAPE = (2, 16)
+from .signature import TEXT, Signature
 
 
-def export_onnx(model: nn.Module, path: Path, *, opset: int) -> None:
-    """Writes `model` (in eval mode; ids, mask, types [batch, sequence] -> logits [batch, labels]) to `path`.
+def export_onnx(model: nn.Module, path: Path, *, opset: int, signature: Signature = TEXT) -> None:
+    """Writes `model` (in eval mode; takes and gives what `signature` says) to `path`.
 
     Raises ExportError when the exporter refuses the model or cannot make this opset.
     """
-    batch, sequence = torch.export.Dim("batch", min=1), torch.export.Dim("sequence", min=2)
+    free = {0: torch.export.Dim("batch", min=1)}
+    if signature.length is None:
+        free[1] = torch.export.Dim("sequence", min=2)
     try:
         with silenced(), torch.no_grad():
             program = torch.onnx.export(
-                model, example_inputs(), dynamo=True, opset_version=opset, verbose=False, optimize=True,
-                input_names=list(INPUT_NAMES), output_names=[OUTPUT_NAME],
-                dynamic_shapes=tuple({0: batch, 1: sequence} for _ in INPUT_NAMES),
+                model, signature.examples(), dynamo=True, opset_version=opset, verbose=False, optimize=True,
+                input_names=list(signature.inputs), output_names=[signature.output],
+                dynamic_shapes=tuple(free for _ in signature.inputs),
             )  # fmt: skip
     except Exception as error:  # the exporter raises many kinds; the user needs one sentence
         raise ExportError(f"torch cannot export {type(model).__name__} to ONNX: {_first_line(error)}") from error
@@ -53,12 +52,6 @@ def export_onnx(model: nn.Module, path: Path, *, opset: int) -> None:
     order_gelu(exported)
     strip(exported)
     save_whole(exported, path)
-
-
-def example_inputs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Ids, mask and types of a small batch."""
-    ids = torch.ones(EXAMPLE_SHAPE, dtype=torch.int64)
-    return ids, torch.ones_like(ids), torch.zeros_like(ids)
 
 
 def opset_of(model: onnx.ModelProto) -> int:

@@ -1,6 +1,7 @@
-"""A torch text classifier to TFLite: one signature `serving_<length>` a sequence length, weights shared between them.
+"""A torch module to TFLite: one signature `serving_<length>` a length, weights shared between them.
 
-litert-torch takes static shapes only; inputs are int32 [1, length] under the ONNX file's names. Left out: batches.
+litert-torch takes static shapes only; inputs have a batch of 1 and the ONNX file's names, token ids are int32. Left
+out: larger batches.
 """
 
 from __future__ import annotations
@@ -15,21 +16,24 @@ from torch import Tensor, nn
 
 from ..runtime.errors import ExportError
 from .share_buffers import share_buffers
-from .to_onnx import INPUT_NAMES, OUTPUT_NAME, silenced
+from .signature import TEXT, Signature
+from .to_onnx import silenced
 
 
 class _NamedOutput(nn.Module):
-    """Gives the logits their name: litert-torch names outputs after the keys of a dictionary."""
+    """Gives the output its name: litert-torch names outputs after the keys of a dictionary."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, output: str) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.output = model, output
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> dict[str, Tensor]:
-        return {OUTPUT_NAME: self.model(input_ids, attention_mask, token_type_ids)}
+    def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
+        return {self.output: self.model(**inputs)}
 
 
-def export_tflite(model: nn.Module, path: Path, *, sequence_lengths: Sequence[int]) -> None:
+def export_tflite(
+    model: nn.Module, path: Path, *, sequence_lengths: Sequence[int], signature: Signature = TEXT
+) -> None:
     """Writes `model` (in eval mode) to `path`. Raises ExportError when litert-torch is missing or refuses the model."""
     try:
         with silenced():
@@ -38,12 +42,12 @@ def export_tflite(model: nn.Module, path: Path, *, sequence_lengths: Sequence[in
         raise ExportError(
             "TFLite needs litert-torch: pip install 'penjing[export]', or take tflite out of export.formats"
         ) from None
-    named = _NamedOutput(model).eval()
+    named = _NamedOutput(model, signature.output).eval()
     converter: Any = litert_torch
     try:
         with silenced(), torch.no_grad():
             for length in sorted(sequence_lengths):
-                converter = converter.signature(f"serving_{length}", named, sample_kwargs=_example(length))
+                converter = converter.signature(f"serving_{length}", named, sample_kwargs=_example(signature, length))
             converted = converter.convert()
             temporary = path.with_name(path.name + ".part")
             converted.export(str(temporary))
@@ -54,6 +58,9 @@ def export_tflite(model: nn.Module, path: Path, *, sequence_lengths: Sequence[in
     os.replace(temporary, path)
 
 
-def _example(length: int) -> dict[str, Tensor]:
-    ids = torch.ones(1, length, dtype=torch.int32)
-    return dict(zip(INPUT_NAMES, (ids, torch.ones_like(ids), torch.zeros_like(ids)), strict=True))
+def _example(signature: Signature, length: int) -> dict[str, Tensor]:
+    examples = signature.examples(1, length)
+    return {
+        name: values if values.is_floating_point() else values.int()
+        for name, values in zip(signature.inputs, examples, strict=True)
+    }

@@ -21,8 +21,8 @@ from ..runtime.engine import open_engine
 from ..runtime.errors import ExportError
 from ..runtime.manifest import Quality
 from ..runtime.tokenizer import Encoded
+from .signature import TEXT
 
-OUTPUT_NAME = "logits"
 LARGEST_BATCH = 32
 Z_95 = 1.959963984540054
 """Two-sided 95% point of the normal distribution."""
@@ -108,7 +108,7 @@ def run_file(
             chosen = order[start : start + step]
             width = int(lengths[chosen].max())
             answer = engine.run({name: array[chosen, :width] for name, array in texts.inputs.items()})
-            rows.extend(zip(chosen.tolist(), answer[OUTPUT_NAME].astype(np.float64), strict=True))
+            rows.extend(zip(chosen.tolist(), answer[TEXT.output].astype(np.float64), strict=True))
             bar.update(len(chosen))
     return np.stack([logits for _, logits in sorted(rows, key=lambda row: row[0])])
 

@@ -1,7 +1,8 @@
 """LiteRT (TensorFlow Lite) as an engine, on the CPU with XNNPACK.
 
-A TFLite file has fixed shapes: one signature for each sequence length, named `serving_<length>`, batch 1. Inputs are
-padded to the smallest signature that fits, and rows of a batch run one after the other. Left out: delegates for GPUs
+A TFLite file has fixed shapes: one signature for each sequence length (or a detector's window), named
+`serving_<length>`, batch 1. Inputs are padded to the smallest signature that fits, and rows of a batch run one after
+the other. Left out: delegates for GPUs
 and NPUs.
 """
 
@@ -53,7 +54,7 @@ class TfliteEngine:
     def run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """See `Engine.run`; raises EngineError, too, when no signature is long enough."""
         feed = select_inputs(self.inputs, inputs)
-        rows, tokens = next(iter(feed.values())).shape
+        rows, tokens = next(iter(feed.values())).shape[:2]
         length = next((length for length in self._runners if length >= tokens), None)
         if length is None:
             raise EngineError(f"{tokens} tokens, but the longest signature has {max(self._runners)}: cut the text")
@@ -72,7 +73,7 @@ class TfliteEngine:
 
 
 def _pad(row: NDArray[Any], length: int) -> NDArray[Any]:
-    padded = np.zeros((1, length), row.dtype)  # five times faster than np.pad
+    padded = np.zeros((1, length, *row.shape[1:]), row.dtype)  # five times faster than np.pad
     padded[0, : len(row)] = row
     return padded
 
