@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from penjing.benchmarks.by_hand import engine_by_hand, tokenize_by_hand
-from penjing.benchmarks.latency import fixed_feed, open_contender, texts_in_rounds
+from penjing.benchmarks.latency import fixed_feed, open_contender, questions_in_rounds
 from penjing.benchmarks.op_profile import profile_contender
 from penjing.benchmarks.plan import Plan, Subject
 from penjing.benchmarks.targets.local import measure
@@ -83,9 +83,9 @@ def test_a_fixed_feed_is_real_tokens_without_padding(small: Path, texts: tuple[s
 
 
 def test_every_text_has_its_turn_once(texts: tuple[str, ...]) -> None:
-    shared, repeats = texts_in_rounds(Plan(texts=texts, rounds=3))
+    shared, repeats = questions_in_rounds(Plan(texts=texts, rounds=3))
     assert (tuple(shared), repeats) == (texts, 2)
-    shared, repeats = texts_in_rounds(Plan(texts=texts, rounds=4))
+    shared, repeats = questions_in_rounds(Plan(texts=texts, rounds=4))
     assert (len(shared), repeats) == (8, 2)
     assert tuple(shared[:6]) == texts
 
@@ -95,6 +95,6 @@ def test_profiling_leaves_no_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    profile = profile_contender(open_contender(Subject("small", small), threads=1), 4, 1, texts)
+    profile = profile_contender(open_contender(Subject("small", small), threads=1), 4, 1, Plan(texts=texts))
     assert profile is not None
     assert list(tmp_path.iterdir()) == []

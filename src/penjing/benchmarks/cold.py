@@ -43,10 +43,11 @@ def measure_cold(subjects: Sequence[Subject], plan: Plan) -> list[Measurement]:
     The bundles run on the first of `plan.threads`; the pipeline keeps its defaults, all cores, which favours it.
     Raises EngineError when a process cannot answer.
     """
-    text, threads = plan.texts[0], plan.threads[0]
-    starters = [_bundle_starter(subject, text, threads) for subject in subjects]
+    threads = plan.threads[0]
+    question = {"text": plan.texts[0]} if plan.samples is None else {"sample": plan.samples[0].tolist()}
+    starters = [_bundle_starter(subject, question, threads) for subject in subjects]
     if plan.transformers_folder is not None:
-        starters.append(_pipeline_starter(plan.transformers_folder, text))
+        starters.append(_pipeline_starter(plan.transformers_folder, plan.texts[0]))
     return _measure(starters, Condition("cold", None, threads), plan)
 
 
@@ -56,10 +57,10 @@ def measure_import(plan: Plan) -> Measurement:
     return _measure([_Starter(facts, {"kind": "import"})], Condition("import", None, 1), plan)[0]
 
 
-def _bundle_starter(subject: Subject, text: str, threads: int) -> _Starter:
+def _bundle_starter(subject: Subject, question: Mapping[str, Any], threads: int) -> _Starter:
     facts = describe(subject)
     folder = str(Path(subject.folder).resolve())
-    chosen = {"engine": facts.engine, "precision": facts.precision, "threads": threads, "text": text}
+    chosen = {"engine": facts.engine, "precision": facts.precision, "threads": threads, **question}
     return _Starter(facts, {"kind": "penjing", "folder": folder, **chosen})
 
 

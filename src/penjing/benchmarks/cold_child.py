@@ -1,8 +1,8 @@
-"""The child of a cold start: `python -m penjing.benchmarks.cold_child JOB` answers one text and says when.
+"""The child of a cold start: `python -m penjing.benchmarks.cold_child JOB` answers one question and says when.
 
-JOB is a JSON object {kind, folder, engine, precision, threads, text}; the last line on stdout is a JSON object with the
-moment of the answer on the system-wide clock and the peak memory. It imports no more than its kind needs: what it
-imports is what is timed. Left out: repetition, statistics.
+JOB is a JSON object {kind, folder, engine, precision, threads, and text or sample}; the last line on stdout is a JSON
+object with the moment of the answer on the system-wide clock and the peak memory. It imports no more than its kind
+needs: what it imports is what is timed. Left out: repetition, statistics.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from .memory import peak_rss_mb
 
 
 def answer_with_penjing(job: dict[str, Any]) -> str:
-    """Opens the bundle and predicts, as a program that uses a bundle does."""
-    from ..runtime import load
+    """Opens the bundle and asks it, as a program that uses a bundle does."""
+    opened = job["folder"], job["engine"], job["precision"], job["threads"]
+    if "sample" in job:
+        from ..runtime import load_detector
 
-    predictor = load(job["folder"], job["engine"], job["precision"], job["threads"])
-    return predictor.predict(job["text"]).label
+        return str(load_detector(*opened).score([job["sample"]])[0])
+    from ..runtime import load_predictor
+
+    return load_predictor(*opened).predict(job["text"]).label
 
 
 def answer_with_transformers(job: dict[str, Any]) -> str:

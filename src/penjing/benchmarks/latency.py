@@ -1,4 +1,4 @@
-"""Warm latency: the engine alone at fixed lengths, and a whole `predict` over real texts.
+"""Warm latency: the engine alone at fixed lengths, and whole answers to real texts or to samples of a stream.
 
 Subjects are opened once for each thread count and timed side by side (`interleave.py`). Left out: cold starts
 (`cold.py`) and what `predict` costs beside its parts (`wrapper.py`).
@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime import Predictor, load
+from ..runtime import Detector, Predictor, load
 from ..runtime.bundle import choose_file, open_bundle
 from ..runtime.errors import BundleError
 from .interleave import Call, interleave
 from .intervals import Blocks
-from .measurement import Condition, Measurement
+from .measurement import Condition, Kind, Measurement
 from .plan import Plan, Subject, SubjectFacts
 
 Feed = Mapping[str, NDArray[Any]]
@@ -29,7 +29,7 @@ class Contender:
     """An opened subject."""
 
     facts: SubjectFacts
-    predictor: Predictor
+    predictor: Predictor | Detector
 
 
 def open_contender(subject: Subject, threads: int) -> Contender:
@@ -46,30 +46,40 @@ def describe(subject: Subject) -> SubjectFacts:
 
 
 def measure_warm(contenders: Sequence[Contender], length: int, threads: int, plan: Plan) -> list[Measurement]:
-    """Times `engine.run` on `length` real token ids, batch 1.
+    """Times `engine.run` on `length` real token ids, or on a detector's window of that length, batch 1.
 
     Raises BundleError when a subject takes fewer tokens than that.
     """
-    feeds = [fixed_feed(contender, length, plan.texts) for contender in contenders]
+    feeds = [engine_feed(contender, length, plan) for contender in contenders]
     calls = [_engine_call(contender, feed) for contender, feed in zip(contenders, feeds, strict=True)]
     title = f"{length} tokens, {threads} threads"
     times = interleave(calls, rounds=plan.rounds, repeats=plan.repeats, seed=plan.seed, title=title)
     return _measurements(contenders, Condition("warm", length, threads), times)
 
 
-def measure_text(contenders: Sequence[Contender], threads: int, plan: Plan) -> list[Measurement]:
-    """Times `predict` on single texts: tokenizer, engine, softmax and labels."""
-    texts, repeats = texts_in_rounds(plan)
-    calls = [predict_call(contender, texts) for contender in contenders]
-    title = f"real texts, {threads} threads"
+def measure_answers(contenders: Sequence[Contender], threads: int, plan: Plan) -> list[Measurement]:
+    """Times whole answers: `predict` on single texts (tokenizer, engine, softmax and labels), or `push` of single
+    samples into a stream (ring buffer, engine, threshold and policy)."""
+    kind: Kind = "text" if plan.samples is None else "stream"
+    questions, repeats = questions_in_rounds(plan)
+    calls = [answer_call(contender, questions) for contender in contenders]
+    title = f"real {'texts' if kind == 'text' else 'samples'}, {threads} threads"
     times = interleave(calls, rounds=plan.rounds, repeats=repeats, seed=plan.seed, title=title)
-    return _measurements(contenders, Condition("text", None, threads), times)
+    return _measurements(contenders, Condition(kind, None, threads), times)
 
 
-def texts_in_rounds(plan: Plan) -> tuple[list[str], int]:
-    """The texts as equal shares of all rounds, and how many a round gets; the first ones again to fill the last."""
-    share = -(-len(plan.texts) // plan.rounds)
-    return [plan.texts[i % len(plan.texts)] for i in range(share * plan.rounds)], share
+def questions_in_rounds(plan: Plan) -> tuple[list[Any], int]:
+    """The questions in equal shares for all rounds, and how many a round gets; the first ones again fill the last."""
+    asked = plan.questions
+    share = -(-len(asked) // plan.rounds)
+    return [asked[i % len(asked)] for i in range(share * plan.rounds)], share
+
+
+def engine_feed(contender: Contender, length: int, plan: Plan) -> Feed:
+    """What the engine alone is timed on, [1, length, ...]. Raises BundleError as `fixed_feed` does."""
+    if plan.samples is None:
+        return fixed_feed(contender, length, plan.texts)
+    return {spec.name: plan.samples[:1] for spec in contender.predictor.engine.inputs}
 
 
 def fixed_feed(contender: Contender, length: int, texts: Sequence[str]) -> Feed:
@@ -78,7 +88,7 @@ def fixed_feed(contender: Contender, length: int, texts: Sequence[str]) -> Feed:
     if length > longest:
         label = contender.facts.label
         raise BundleError(f"{label} takes at most {longest} tokens, not {length}: choose lengths up to {longest}")
-    encoded = contender.predictor.tokenizer.encode(list(texts[:length]))
+    encoded = _predictor(contender).tokenizer.encode(list(texts[:length]))
     ids = np.resize(encoded.input_ids[encoded.attention_mask == 1], (1, length))
     feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
     return {spec.name: feed[spec.name] for spec in contender.predictor.engine.inputs}
@@ -89,10 +99,19 @@ def _engine_call(contender: Contender, feed: Feed) -> Call:
     return lambda i: run(feed)
 
 
-def predict_call(contender: Contender, texts: Sequence[str]) -> Call:
-    """`predict` on text i."""
+def answer_call(contender: Contender, questions: Sequence[Any]) -> Call:
+    """`predict` on text i, or the last row of sample i pushed into a stream."""
+    if isinstance(contender.predictor, Detector):
+        push = contender.predictor.stream().push
+        return lambda i: push(questions[i][-1])
     predict = contender.predictor.predict
-    return lambda i: predict(texts[i])
+    return lambda i: predict(questions[i])
+
+
+def _predictor(contender: Contender) -> Predictor:
+    if isinstance(contender.predictor, Detector):
+        raise BundleError(f"{contender.facts.label} is a detector, which takes no texts: give samples")
+    return contender.predictor
 
 
 def _measurements(contenders: Sequence[Contender], condition: Condition, times: Sequence[Blocks]) -> list[Measurement]:

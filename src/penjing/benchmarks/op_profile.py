@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..runtime.onnx_engine import import_onnxruntime
-from .latency import Contender, Feed, fixed_feed
+from .latency import Contender, Feed, engine_feed
+from .plan import Plan
 
 RUNS = 20
 KERNEL = "_kernel_time"
@@ -44,12 +44,12 @@ class OpProfile:
     ops: tuple[OpTime, ...]
 
 
-def profile_contender(contender: Contender, length: int, threads: int, texts: Sequence[str]) -> OpProfile | None:
+def profile_contender(contender: Contender, length: int, threads: int, plan: Plan) -> OpProfile | None:
     """The profile of an ONNX subject; None for a format that has no profiler."""
     if contender.facts.engine != "onnx":
         return None
     path = contender.predictor.bundle.verified(contender.facts.file)
-    ops = profile_onnx(path, fixed_feed(contender, length, texts), threads)
+    ops = profile_onnx(path, engine_feed(contender, length, plan), threads)
     return OpProfile(contender.facts.label, length, threads, ops)
 
 

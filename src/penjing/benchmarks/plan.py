@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..runtime.bundle import Bundle
 
@@ -42,15 +46,15 @@ class SubjectFacts:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to measure. `texts` are real ones in their real lengths.
+    """How to measure. `texts` are real ones in their real lengths; detectors get `samples` [n, window, channels].
 
-    Each round times `repeats` calls of each subject at each of the `lengths` (tokens) and thread counts, and a share of
-    the texts, so that after all `rounds` each text was predicted once. Cold starts take `cold_rounds` fresh processes
-    of each subject, and of a `transformers` pipeline on `transformers_folder` if one is given. Raises ValueError on a
-    plan that measures nothing.
+    Each round times `repeats` calls of each subject at each of the `lengths` (tokens, or a detector's window) and
+    thread counts, and a share of the texts or samples, so that after all `rounds` each was asked once. Cold starts take
+    `cold_rounds` fresh processes of each subject, and of a `transformers` pipeline on `transformers_folder` if one is
+    given. Raises ValueError on a plan that measures nothing.
     """
 
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = ()
     lengths: tuple[int, ...] = (32, 128)
     threads: tuple[int, ...] = (1, 2)
     rounds: int = 20
@@ -58,9 +62,19 @@ class Plan:
     cold_rounds: int = 5
     seed: int = 1
     transformers_folder: Path | None = None
+    samples: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
-        if not self.texts or not self.threads or min(*self.threads, self.rounds, self.repeats, self.cold_rounds) < 1:
-            raise ValueError("a plan needs texts, threads, rounds, repeats and cold_rounds of at least 1")
-        if any(length < 2 for length in self.lengths):
+        if (
+            not len(self.questions)
+            or not self.threads
+            or min(*self.threads, self.rounds, self.repeats, self.cold_rounds) < 1
+        ):
+            raise ValueError("a plan needs texts or samples, threads, rounds, repeats and cold_rounds of at least 1")
+        if self.samples is None and any(length < 2 for length in self.lengths):
             raise ValueError(f"lengths {self.lengths}: at least 2 tokens each")
+
+    @property
+    def questions(self) -> Sequence[Any]:
+        """The texts, or the samples."""
+        return self.texts if self.samples is None else self.samples

@@ -14,7 +14,7 @@ import numpy as np
 from .by_hand import engine_by_hand, tokenize_by_hand
 from .interleave import Call, interleave
 from .intervals import Blocks, ratio_interval
-from .latency import Contender, predict_call, texts_in_rounds
+from .latency import Contender, answer_call, questions_in_rounds
 from .plan import Plan
 
 
@@ -47,11 +47,11 @@ class WrapperCost:
 
 def measure_wrapper(contenders: Sequence[Contender], threads: int, plan: Plan) -> list[WrapperCost]:
     """One WrapperCost a contender; all contenders and both ways are interleaved in one run."""
-    texts, repeats = texts_in_rounds(plan)
+    texts, repeats = questions_in_rounds(plan)
     parts = [np.zeros((len(texts), 2)) for _ in contenders]
     calls: list[Call] = []
     for contender, stages in zip(contenders, parts, strict=True):
-        calls += [_by_hand(contender, texts, threads, stages), predict_call(contender, texts)]
+        calls += [_by_hand(contender, texts, threads, stages), answer_call(contender, texts)]
     times = interleave(calls, rounds=plan.rounds, repeats=repeats, seed=plan.seed, title="predict beside by hand")
     return [
         _cost(contender.facts.label, threads, times[2 * c], times[2 * c + 1], parts[c])

@@ -52,8 +52,8 @@ def write_bundle(
     """
     _check_parts(model_files, tokenizer_folder, goldens)
     _check_config(config, labels)
-    models = {file: _model_entry(file, source) for file, source in model_files.items()}
-    with _replacing(folder) as part:
+    models = {file: model_entry(file, source) for file, source in model_files.items()}
+    with replacing(folder) as part:
         for file, source in model_files.items():
             shutil.copyfile(source, part / file)
         for file in TOKENIZER_FILES:
@@ -61,8 +61,7 @@ def write_bundle(
                 shutil.copyfile(tokenizer_folder / file, part / file)
         write_goldens(goldens, part)
         papers = {"config.json": _json_text(config), "recipe.yaml": recipe_yaml, "README.md": readme}
-        for file, text in papers.items():
-            (part / file).write_text(text, encoding="utf-8", newline="\n")
+        write_papers(papers, part)
         manifest = Manifest(
             name=name,
             task=task,
@@ -70,7 +69,7 @@ def write_bundle(
             inputs=TEXT.specs(),
             sequence_lengths=tuple(sorted(sequence_lengths)),
             max_length=max_length,
-            files={path.name: models.get(path.name) or _paper_entry(path) for path in sorted(part.iterdir())},
+            files=list_files(part, models),
             preprocess=_preprocess(tokenizer_folder, max_length),
             postprocess={"function": "softmax"},
             quality=tuple(quality),
@@ -81,12 +80,12 @@ def write_bundle(
 
 
 def _check_parts(model_files: Mapping[str, Path], tokenizer_folder: Path, goldens: Sequence[Golden]) -> None:
-    for path in (*model_files.values(), tokenizer_folder / TOKENIZER_NAME):
-        if not path.is_file():
-            raise ExportError(f"{path} is missing, so there is no bundle to write: run the stage that makes it again")
-    for file in model_files:
-        if Path(file).name != file or Path(file).suffix not in (".onnx", ".tflite"):
-            raise ExportError(f"{file!r} is no name for a model in a bundle: name it model.onnx or the like")
+    check_models(model_files)
+    if not (tokenizer_folder / TOKENIZER_NAME).is_file():
+        raise ExportError(
+            f"{tokenizer_folder / TOKENIZER_NAME} is missing, so there is no bundle to write: run the stage that makes"
+            " it again"
+        )
     for golden in goldens:
         if set(golden.logits) != set(model_files):
             raise ExportError(
@@ -100,7 +99,17 @@ def _check_config(config: Mapping[str, Any], labels: Sequence[str]) -> None:
         raise ExportError(f"config.json needs model_type and id2label for {list(labels)}, has {named}: pass both")
 
 
-def _model_entry(file: str, source: Path) -> BundleFile:
+def check_models(model_files: Mapping[str, Path]) -> None:
+    """Raises ExportError when a model file is missing or its name in the bundle is none."""
+    for file, path in model_files.items():
+        if not path.is_file():
+            raise ExportError(f"{path} is missing, so there is no bundle to write: run the stage that makes it again")
+        if Path(file).name != file or Path(file).suffix not in (".onnx", ".tflite"):
+            raise ExportError(f"{file!r} is no name for a model in a bundle: name it model.onnx or the like")
+
+
+def model_entry(file: str, source: Path) -> BundleFile:
+    """What the manifest says of a model; raises ExportError when its name and its content disagree."""
     facts = read_model_facts(source)
     claimed = Path(Path(file).stem).suffix.lstrip(".") or "fp32"
     if claimed != facts.precision:
@@ -109,6 +118,17 @@ def _model_entry(file: str, source: Path) -> BundleFile:
         )
     size = source.stat().st_size
     return BundleFile(sha256_of(source), size, facts.format, facts.precision, facts.opset, facts.ops)
+
+
+def write_papers(papers: Mapping[str, str], folder: Path) -> None:
+    """Writes texts by file name, with the same bytes on every system."""
+    for file, text in papers.items():
+        (folder / file).write_text(text, encoding="utf-8", newline="\n")
+
+
+def list_files(folder: Path, models: Mapping[str, BundleFile]) -> dict[str, BundleFile]:
+    """The manifest's `files` for all that lies in `folder`; `models` are those of `model_entry`."""
+    return {path.name: models.get(path.name) or _paper_entry(path) for path in sorted(folder.iterdir())}
 
 
 def _paper_entry(path: Path) -> BundleFile:
@@ -126,7 +146,7 @@ def _json_text(value: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path) -> Iterator[Path]:
     """A new folder beside `target` that takes its place when the block ends well, and vanishes when it does not.
 
     The names are fixed, so that what a killed run left behind goes with the next one.

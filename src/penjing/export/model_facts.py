@@ -17,12 +17,14 @@ _REDUCED = {"INT8": "int8", "UINT8": "int8", "FLOAT16": "fp16"}
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """`format` "onnx" or "tflite"; `precision` "fp32", "fp16" or "int8"; `opset` of ONNX; `ops`, sorted names."""
+    """`format` "onnx" or "tflite"; `precision` "fp32", "fp16" or "int8"; `opset` of ONNX; `ops`, sorted names; `nodes`,
+    how many there are in all graphs or signatures."""
 
     format: str
     precision: str
     opset: int | None
     ops: tuple[str, ...]
+    nodes: int
 
 
 def read_model_facts(path: Path) -> ModelFacts:
@@ -52,7 +54,7 @@ def _onnx_facts(path: Path) -> ModelFacts:
     matrices = {onnx.TensorProto.DataType.Name(tensor.data_type) for tensor in tensors if len(tensor.dims) >= 2}
     opset = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
     ops = {node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}" for node in nodes}
-    return ModelFacts("onnx", _precision(matrices), opset, tuple(sorted(ops)))
+    return ModelFacts("onnx", _precision(matrices), opset, tuple(sorted(ops)), len(nodes))
 
 
 def _graphs(graph: Any) -> Iterator[Any]:
@@ -79,7 +81,8 @@ def _tflite_facts(path: Path) -> ModelFacts:
     tensors = [subgraph.Tensors(i) for subgraph in subgraphs for i in range(subgraph.TensorsLength())]
     constants = [tensor for tensor in tensors if _is_constant(model.Buffers(tensor.Buffer()))]
     matrices = {types[tensor.Type()] for tensor in constants if tensor.ShapeLength() >= 2}
-    return ModelFacts("tflite", _precision(matrices), None, tuple(sorted(ops)))
+    nodes = sum(subgraph.OperatorsLength() for subgraph in subgraphs)
+    return ModelFacts("tflite", _precision(matrices), None, tuple(sorted(ops)), nodes)
 
 
 def _op_name(code: Any, builtin: dict[int, str]) -> str:

@@ -47,5 +47,5 @@ TEXT = Signature(("input_ids", "attention_mask", "token_type_ids"), "logits", to
 
 
 def samples_signature(window: int, channels: int) -> Signature:
-    """Of a detector: `samples` [batch, window, channels] in float32 to `scores` [batch]; a window of 1 is one sample."""
+    """Of a detector: `samples` [batch, window, channels] in float32 to `scores` [batch]."""
     return Signature(("samples",), "scores", torch.float32, window, (channels,))

@@ -12,10 +12,14 @@ import typer
 from tqdm import tqdm
 
 from ..runtime.bundle import Bundle, open_bundle
+from ..runtime.calibration import Threshold
+from ..runtime.detector import policy_of, thresholds_of
 from ..runtime.errors import BundleError, DataError, EngineError, EngineMissingError, OutputError
-from ..runtime.goldens import GOLDENS_NAME, golden_problems, read_goldens, replay
-from ..runtime.manifest import Quality
-from ..runtime.predictor import Prediction, Predictor, load
+from ..runtime.goldens import GOLDENS_NAME, GoldenReport, golden_problems, read_goldens, replay
+from ..runtime.manifest import DETECTOR_TASK, Manifest, Quality
+from ..runtime.predictor import Prediction, Predictor, load_predictor
+from ..runtime.sample_goldens import SampleReport, replay_samples, sample_problems
+from ..runtime.samples import SampleFormat
 from .extras import require
 from .terminal import note, print_facts, print_table
 
@@ -45,7 +49,7 @@ def predict(
       cat texts.txt | penjing predict runs/assistant/bundle --engine tflite
     """
     texts = _texts(text, file)
-    predictor = load(bundle, engine, precision, threads)
+    predictor = load_predictor(bundle, engine, precision, threads)
     answers = list(zip(texts, _answers(predictor, texts), strict=True))
     if as_json:
         for question, answer in answers:
@@ -134,7 +138,7 @@ def inspect(bundle: BundleFolder) -> None:
         ("name", manifest.name),
         ("task", manifest.task),
         ("labels", ", ".join(manifest.labels)),
-        ("max length", f"{manifest.max_length} tokens"),
+        *_task_facts(manifest),
         *((name, _fact(value)) for name, value in sorted(manifest.provenance.items())),
     ])  # fmt: skip
     print()
@@ -194,13 +198,39 @@ def _as_json(text: str, answer: Prediction) -> dict[str, object]:
 
 def _replay_one(bundle: Bundle, name: str, threads: int) -> tuple[str, str, tuple[str, ...]]:
     """State, largest difference and problems of one model file."""
+    precision = bundle.manifest.files[name].precision
+    report: GoldenReport | SampleReport
     try:
-        report = replay(bundle, name, threads)
+        if bundle.manifest.task == DETECTOR_TASK:
+            report = replay_samples(bundle, name, threads)
+            problems = sample_problems(report, precision)
+        else:
+            report = replay(bundle, name, threads)
+            problems = golden_problems(report, precision)
     except EngineMissingError as error:
         return f"{SKIPPED}: {error}", "", ()
-    problems = golden_problems(report, bundle.manifest.files[name].precision)
     same = f"{report.n - report.flips} of {report.n} decided alike"
     return same, f"{report.largest_difference:.1e}", problems
+
+
+def _task_facts(manifest: Manifest) -> list[tuple[str, str]]:
+    """What only bundles of this task have."""
+    if manifest.task != DETECTOR_TASK:
+        return [("max length", f"{manifest.max_length} tokens")]
+    form, policy = SampleFormat.from_plain(manifest.preprocess), policy_of(manifest)
+    return [
+        ("features", ", ".join(form.features)),
+        ("window", f"{manifest.max_length} samples"),
+        ("missing values", form.missing),
+        ("alarm", f"{policy.count} of {policy.of} samples above the threshold, at least {policy.gap} apart"),
+        *((f"threshold of {file}", _threshold(threshold)) for file, threshold in thresholds_of(manifest).items()),
+    ]
+
+
+def _threshold(threshold: Threshold) -> str:
+    asked = "" if threshold.false_alarms is None else f" for {threshold.false_alarms:g} false alarms"
+    interval = f"[{threshold.low:.2g}, {threshold.high:.2g}]"
+    return f"{threshold.threshold:.6g} ({threshold.method}{asked}, {interval} on {threshold.n} normal rows)"
 
 
 def _quality(entry: Quality) -> tuple[str, str]:

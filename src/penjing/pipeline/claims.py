@@ -1,8 +1,9 @@
-"""What a published figure is made of (DESIGN, section 5): a claim without a target yet, and an interval over seeds."""
+"""What a published figure is made of (DESIGN, section 5): a claim, its target, and an interval over seeds."""
 
 from __future__ import annotations
 
 import math
+import operator
 import statistics
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from scipy.stats import t as student_t
 
 Interval = tuple[float, float]
+COMPARED = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 
 
 def make_claim(identity: str, value: float, unit: str, interval: Interval | None, n: int) -> dict[str, Any]:
@@ -18,6 +20,14 @@ def make_claim(identity: str, value: float, unit: str, interval: Interval | None
         "id": identity, "value": value, "unit": unit, "interval": None if interval is None else list(interval), "n": n,
         "target": None, "met": True,
     }  # fmt: skip
+
+
+def against(claim: dict[str, Any], target: str, why: str) -> dict[str, Any]:
+    """The claim beside a target such as ">= 0.9"; one that misses it says `why`."""
+    sign, limit = target.split()
+    met = bool(COMPARED[sign](claim["value"], float(limit)))
+    claim = {**claim, "target": target, "met": met}
+    return claim if met else {**claim, "why": why}
 
 
 def t_interval(values: Sequence[float]) -> Interval | None:

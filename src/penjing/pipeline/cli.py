@@ -1,7 +1,7 @@
 """The command line: reads the arguments, calls one function, prints what came back, and turns errors into one line.
 
 What needs more than the base install is imported inside its command, so that the rest starts fast and works without.
-Left out: the commands on a bundle (`bundle_commands.py`) and all work itself.
+Left out: the commands on a bundle (`bundle_commands.py`, `stream_commands.py`) and all work itself.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .bundle_commands import bench, inspect, predict, verify
 from .extras import extra_of_module, install_line, require
 from .prune_commands import prune_app
 from .recipe_options import OutFolder, Overrides, RecipeName, load_with_folder
+from .stream_commands import calibrate, watch
 from .terminal import note, print_facts, print_table, quiet_libraries
 
 EXIT_ERROR = 2
@@ -38,7 +39,7 @@ def penjing(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
-    """Makes language models fit phones and boards: a recipe in, a proven and measured bundle out."""
+    """Makes models and anomaly detectors fit phones and boards: a recipe in, a proven and measured bundle out."""
     if version:
         print(__version__)
     elif context.invoked_subcommand is None:
@@ -56,6 +57,7 @@ def run(
     \b
     Examples:
       penjing run assistant
+      penjing run bearings
       penjing run my_recipe.yaml --set student.layers=4 --out runs/small
     """
     require("compress", "export", "benchmarks")
@@ -128,7 +130,7 @@ def recipe_schema() -> None:
     print(json.dumps(schema(), indent=2))
 
 
-for command in (predict, verify, bench, inspect):
+for command in (predict, watch, calibrate, verify, bench, inspect):
     app.command()(command)
 
 

@@ -26,9 +26,10 @@ from ..runtime.errors import PruningError
 from .compare_judge import JUDGED_NAME, judge_model, read_times, time_models
 from .fit import Sources, train_student
 from .prune import cut_and_recover, plan_cut
+from .prune_sections import Prune, Widths
 from .report.comparison import ComparedModel, CutComparison
 from .run import make_sources
-from .sections import Prune, Quantize, Recipe, Student, Widths
+from .sections import Quantize, Recipe, Student
 from .ship import export_student
 from .terminal import note
 from .text_files import read_json

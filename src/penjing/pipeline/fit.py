@@ -19,8 +19,9 @@ from ..compress.tables import file_kind
 from ..compress.teacher import fine_tune_teacher, load_teacher, locate_teacher
 from ..compress.tokens import tokenize
 from ..export.bundle import TOKENIZER_FILES
+from .prune_sections import Learning
 from .recipe import resolve_path
-from .sections import Learning, Recipe
+from .sections import Recipe
 from .text_files import read_json, read_rows, read_split, write_json, write_rows, write_split
 from .workspace import CHECKPOINTS, Workspace, file_digest
 

@@ -18,7 +18,7 @@ from .cuts import cut_rounds
 from .proof import Made
 from .report import Curve, CurvePoint, DataSummary, ModelRow, Report, Share, write_report
 from .sections import Recipe
-from .ship import Shipped, model_files
+from .ship import BUNDLE, TEACHER_BUNDLE, model_files
 from .sparsify import read_sparsity
 from .text_files import read_json, read_split, write_json
 from .workspace import Workspace, file_digest, in_first_process
@@ -26,9 +26,9 @@ from .workspace import Workspace, file_digest, in_first_process
 STUDENT, TEACHER = "student", "teacher"
 
 
-def measure_bundles(recipe: Recipe, space: Workspace, made: Made, shipped: Shipped) -> Path:
+def measure_bundles(recipe: Recipe, space: Workspace, made: Made) -> Path:
     """`run.json`: every file of both bundles, and a transformers pipeline on the teacher, in one interleaved run."""
-    bundles = {STUDENT: shipped.student, TEACHER: shipped.teacher}
+    bundles = {STUDENT: space.root / BUNDLE, TEACHER: space.root / TEACHER_BUNDLE}
 
     def work(folder: Path) -> None:
         texts = read_split(made.data / "validation.jsonl").texts[: recipe.benchmark.texts]

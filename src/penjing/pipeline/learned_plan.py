@@ -15,7 +15,8 @@ from ..compress.prune.slim_encoder import DEFAULT_PENALTY, slim_neurons
 from ..compress.prune.units import Encoder
 from ..compress.training import TrainingPlan
 from ..runtime.errors import PruningError
-from .sections import Learning, Recipe
+from .prune_sections import Learning
+from .sections import Recipe
 from .workspace import CHECKPOINTS
 
 TRAINED = ("learned", "slimming")

@@ -70,6 +70,11 @@ class Made:
         """The student that is shipped: cut, if the recipe cuts it, and trained for int8, if it had to be."""
         return self.pruned.student
 
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """The sentences of the limits that a file broke."""
+        return self.proof.broken
+
 
 def prove_teacher(recipe: Recipe, space: Workspace, data: Path, teacher: Path, teacher_files: Path) -> Path:
     """`proof.json` of the teacher, and `decisions.json`: the class that it gives each validation text."""

@@ -28,8 +28,9 @@ from ..runtime.errors import PruningError
 from .fit import Sources, all_texts, copy_tokenizer, read_lessons
 from .latency_budget import latency_table, read_latency_table
 from .learned_plan import TRAINED, learn_plan
+from .prune_sections import Prune
 from .recovery import recover, recovery_settings
-from .sections import Prune, Recipe
+from .sections import Recipe
 from .sparsify import sparsify
 from .text_files import read_split, write_json
 from .workspace import Workspace

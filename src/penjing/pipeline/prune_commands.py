@@ -8,7 +8,7 @@ import typer
 
 from ..runtime.errors import PruningError
 from .extras import require
-from .recipe_options import OutFolder, Overrides, RecipeName, load_with_folder
+from .recipe_options import OutFolder, Overrides, RecipeName, load_text_with_folder
 from .terminal import print_facts, print_table, quiet_libraries
 
 prune_app = typer.Typer(help="See a cut before it is made, and compare cuts.", rich_markup_mode=None)
@@ -42,7 +42,7 @@ def plan(
     from .run import plan_first_round
     from .text_files import read_json
 
-    folder = plan_first_round(*load_with_folder(recipe, overrides, out))
+    folder = plan_first_round(*load_text_with_folder(recipe, overrides, out))
     summary = read_json(folder / SUMMARY_NAME)
     print_table(COLUMNS, summary["rows"])
     print()
@@ -77,7 +77,7 @@ def compare(
     from .report.comparison_page import comparison_table, write_comparison
     from .workspace import is_first_process
 
-    loaded, folder = load_with_folder(recipe, overrides, out)
+    loaded, folder = load_text_with_folder(recipe, overrides, out)
     found = compare_cuts(loaded, folder, _words(methods), [_rate(word) for word in _words(rates)], recover)
     if is_first_process():
         write_comparison(folder, found)

@@ -26,7 +26,7 @@ from ..export.to_tflite import export_tflite
 from .claims import t_interval
 from .proof import Made, Proof
 from .prune import SUMMARY_NAME
-from .recipe import load_recipe, recipe_to_yaml
+from .recipe import load_text_recipe, recipe_to_yaml
 from .report import Report
 from .run import make_and_prove, run_recipe
 from .sections import Recipe
@@ -55,7 +55,7 @@ def publish(name: str, seeds: Sequence[int], out: Path, target: Path, label: str
     Claims are called `label`.something, and judged by the targets of the recipe `name`.
     """
     space = Workspace(out)
-    recipes = [load_recipe(name, (f"distill.seed={seed}",)) for seed in seeds]
+    recipes = [load_text_recipe(name, (f"distill.seed={seed}",)) for seed in seeds]
     with space.locked():
         made = [make_and_prove(recipe, space) for recipe in recipes]
         ratio = _signatures_cost(recipes[0], space, made[0])

@@ -13,10 +13,18 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from ..runtime.errors import RecipeError
-from .sections import Corpus, Recipe
+from .detection.sections import DetectorRecipe
+from .section import Section
+from .sections import Recipe
+
+AnyRecipe = Recipe | DetectorRecipe
+KINDS: dict[str, type[Recipe] | type[DetectorRecipe]] = {
+    "text-classification": Recipe, "anomaly-detection": DetectorRecipe
+}  # fmt: skip
+"""By `task.kind`; text if it is not given."""
 
 
 def built_in_recipes() -> dict[str, Path]:
@@ -25,7 +33,7 @@ def built_in_recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_recipe(name_or_path: str, overrides: tuple[str, ...] = ()) -> Recipe:
+def load_recipe(name_or_path: str, overrides: tuple[str, ...] = ()) -> AnyRecipe:
     """Reads a built-in recipe by name or a YAML file by path, applies `a.b=value` overrides, and checks the result.
 
     Raises RecipeError with the key, its place and the nearest valid key.
@@ -45,23 +53,36 @@ def load_recipe(name_or_path: str, overrides: tuple[str, ...] = ()) -> Recipe:
     return check_recipe(raw, str(path))
 
 
-def check_recipe(raw: dict[str, Any], source: str) -> Recipe:
+def load_text_recipe(name_or_path: str, overrides: tuple[str, ...] = ()) -> Recipe:
+    """The same for what works on text alone; raises RecipeError for a detector's recipe, too."""
+    recipe = load_recipe(name_or_path, overrides)
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(f"{name_or_path} is a recipe for {recipe.task.kind}: this works on text-classification alone")
+    return recipe
+
+
+def check_recipe(raw: dict[str, Any], source: str) -> AnyRecipe:
     """Builds the recipe from plain data; raises RecipeError that names `source` and every bad key."""
+    task = raw.get("task")
+    kind = task.get("kind", "text-classification") if isinstance(task, dict) else "text-classification"
+    if kind not in KINDS:
+        raise RecipeError(f"{source}: task.kind is {kind!r}: choose of {', '.join(KINDS)}")
     try:
-        return Recipe.model_validate(raw)
+        return KINDS[kind].model_validate(raw)
     except ValidationError as error:
-        problems = "; ".join(_explain(item) for item in error.errors())
+        problems = "; ".join(_explain(item, KINDS[kind]) for item in error.errors())
         raise RecipeError(f"{source}: {problems}") from None
 
 
-def recipe_to_yaml(recipe: Recipe) -> str:
+def recipe_to_yaml(recipe: AnyRecipe) -> str:
     """The recipe as YAML text, defaults written out, so that a bundle carries what it was made from."""
     return yaml.safe_dump(json.loads(recipe.model_dump_json()), sort_keys=False, allow_unicode=True)
 
 
 def recipe_schema() -> dict[str, Any]:
     """The JSON schema of a recipe, for editors."""
-    return Recipe.model_json_schema()
+    schema: dict[str, Any] = TypeAdapter(AnyRecipe).json_schema()
+    return schema
 
 
 def resolve_path(path: str, recipe_folder: Path | None = None) -> Path:
@@ -87,11 +108,11 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raise RecipeError(f"--set {override!r}: the value is not YAML: {_one_line(error)}") from None
 
 
-def _explain(item: Any) -> str:
+def _explain(item: Any, recipe: type[Section]) -> str:
     place = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         *sections, key = item["loc"]
-        valid = _keys_at(sections)
+        valid = _keys_at(recipe, sections)
         near = difflib.get_close_matches(str(key), valid, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"allowed here: {', '.join(valid)}"
         where = f"section {'.'.join(map(str, sections))!r}" if sections else "the top level"
@@ -103,15 +124,25 @@ def _explain(item: Any) -> str:
     return f"{place}: {message}{given}" if place else message
 
 
-def _keys_at(sections: list[Any]) -> list[str]:
-    model: Any = Recipe
-    for section in sections:
-        if isinstance(section, int):
-            continue
-        annotation = model.model_fields[section].annotation
-        optional = next((part for part in get_args(annotation) if hasattr(part, "model_fields")), annotation)
-        model = Corpus if section == "corpus" else optional
-    return list(model.model_fields)
+def _keys_at(recipe: type[Section], places: list[Any]) -> list[str]:
+    """The keys of the section at `places`: a number is a place in a list, a kind's name one of a section's kinds."""
+    choices = [recipe]
+    for place in (place for place in places if not isinstance(place, int)):
+        chosen = [
+            choice
+            for choice in choices
+            if "kind" in choice.model_fields and choice.model_fields["kind"].default == place
+        ]
+        choices = chosen or _sections_in(choices[0].model_fields[place].annotation)
+    return list(choices[0].model_fields)
+
+
+def _sections_in(annotation: Any) -> list[type[Section]]:
+    """The sections that a field of this type holds, through optional values, lists and choices."""
+    parts = get_args(annotation)
+    if not parts:
+        return [annotation] if isinstance(annotation, type) and issubclass(annotation, Section) else []
+    return [section for part in parts for section in _sections_in(part)]
 
 
 def _one_line(error: Exception) -> str:

@@ -15,7 +15,8 @@ from ..compress.training import TrainingPlan
 from ..export.verify import check_limits
 from .fit import Sources, copy_tokenizer, read_lessons
 from .proof import Made, Proof, prove_student
-from .sections import Learning, QuantizedTraining, Recipe
+from .prune_sections import Learning
+from .sections import QuantizedTraining, Recipe
 from .ship import export_student
 from .text_files import read_json, write_json
 from .workspace import CHECKPOINTS, Workspace

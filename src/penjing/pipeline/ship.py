@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from .. import __version__
 from ..compress.models.checkpoint import count_parameters, load_student
 from ..compress.models.folded import inference_form
 from ..compress.teacher import load_teacher
@@ -25,6 +21,7 @@ from ..runtime.tokenizer import TextTokenizer
 from .hugging_face import transformers_config
 from .model_card import model_card
 from .proof import Made
+from .provenance import provenance
 from .recipe import recipe_to_yaml
 from .sections import Recipe
 from .sparsify import Sparsity, read_sparsity
@@ -37,16 +34,10 @@ NASTY_TEXTS = ("Ünïcödé — déjà vu…", "👍🏽 great!!! 🎉", "電影
 PACKAGES = (
     "torch", "transformers", "tokenizers", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert", "ai-edge-quantizer",
 )  # fmt: skip
+BUNDLE, TEACHER_BUNDLE = "bundle", "teacher-bundle"
+"""In the output folder: the student's, and the teacher's, to measure beside it."""
 SMALLEST_MARGIN = 0.2
 """Between the two largest logits. Another CPU may round an int8 file differently; a near tie would prove nothing."""
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """The student's bundle and, to measure beside it, the teacher's."""
-
-    student: Path
-    teacher: Path
 
 
 class TeacherForExport(nn.Module):
@@ -99,14 +90,13 @@ def model_files(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in sorted(folder.iterdir()) if path.suffix in (".onnx", ".tflite")}
 
 
-def ship_bundles(recipe: Recipe, space: Workspace, made: Made) -> Shipped:
-    """Packs `bundle` (the student) and `teacher-bundle` in the output folder; they are replaced whole."""
-    shipped = Shipped(space.root / "bundle", space.root / "teacher-bundle")
-    in_first_process(lambda: _pack(recipe, shipped, made))
-    return shipped
+def ship_bundles(recipe: Recipe, space: Workspace, made: Made) -> Path:
+    """Packs `bundle` (the student), which is returned, and `teacher-bundle`; they are replaced whole."""
+    in_first_process(lambda: _pack(recipe, space, made))
+    return space.root / BUNDLE
 
 
-def _pack(recipe: Recipe, shipped: Shipped, made: Made) -> None:
+def _pack(recipe: Recipe, space: Workspace, made: Made) -> None:
     proof = made.proof
     texts = [*read_split(made.data / "validation.jsonl").texts[:GOLDEN_TEXTS], *NASTY_TEXTS]
     model = load_student(made.student)
@@ -119,8 +109,8 @@ def _pack(recipe: Recipe, shipped: Shipped, made: Made) -> None:
     teacher_card = f"# {recipe.name}: the teacher\n\nPacked only to measure the student beside it.\n"
     teacher_config = read_json(made.teacher / "config.json")
     for folder, origin, source, config, shown, readme in (
-        (shipped.student, made.student, made.files, student_config, quality, card),
-        (shipped.teacher, made.teacher, made.teacher_files, teacher_config, teacher_quality, teacher_card),
+        (space.root / BUNDLE, made.student, made.files, student_config, quality, card),
+        (space.root / TEACHER_BUNDLE, made.teacher, made.teacher_files, teacher_config, teacher_quality, teacher_card),
     ):
         models = model_files(source)
         tokenizer = TextTokenizer(origin, recipe.task.max_length)
@@ -132,19 +122,17 @@ def _pack(recipe: Recipe, shipped: Shipped, made: Made) -> None:
             sequence_lengths=recipe.export.sequence_lengths if "model.tflite" in models else (),
             max_length=recipe.task.max_length, quality=shown,
             goldens=[golden for golden in goldens if _margin(golden) >= SMALLEST_MARGIN],
-            provenance=provenance(recipe, sparsity if folder == shipped.student else None), readme=readme,
+            provenance=_origin(recipe, sparsity if origin == made.student else None), readme=readme,
         )  # fmt: skip
 
 
-def provenance(recipe: Recipe, sparsity: Sparsity | None) -> dict[str, Any]:
-    """What a bundle was made from: the recipe's hash, seeds, versions, a sparse student's sizes. No dates, no paths."""
+def _origin(recipe: Recipe, sparsity: Sparsity | None) -> dict[str, Any]:
+    """What a text bundle says beyond every bundle: teacher, the student's seed, a sparse student's sizes."""
     return {
-        "recipe_sha256": hashlib.sha256(recipe_to_yaml(recipe).encode()).hexdigest(),
+        **provenance(recipe, PACKAGES),
         "teacher": Path(recipe.teacher.model).name,
-        "seed": recipe.seed,
         "student_seed": recipe.distill.seed,
         **({} if sparsity is None else {"sparsity": sparsity.provenance()}),
-        "versions": {"penjing": __version__, **{name: found for name in PACKAGES if (found := _version(name))}},
     }
 
 
@@ -159,10 +147,3 @@ def _margin(golden: Golden) -> float:
     """Smallest distance between the two largest logits over all files."""
     ordered = (sorted(logits, reverse=True) for logits in golden.logits.values())
     return min(first - second for first, second, *_ in ordered)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

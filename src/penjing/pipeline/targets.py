@@ -5,11 +5,10 @@ Left out: measuring (`publish.py`) and experiments that have targets of their ow
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 from ..benchmarks.processor import describe_processor
-from .claims import Interval, make_claim
+from .claims import Interval, against, make_claim
 
 DECISIONS = {"int8.drop": "<= 0.005", "flips": "<= 0.015"}
 """Of every recipe on SST-2."""
@@ -34,7 +33,6 @@ TARGETS = {
     "sst2-post": {"speed.same": ">= 1.5", "loss": "<= 0.01", "minutes": "<= 3"},
 }  # fmt: skip
 """By recipe and the claim's name behind the recipe's."""
-COMPARED = {"<=": operator.le, ">=": operator.ge, "<": operator.lt}
 
 
 def stated(identity: str, value: float, unit: str, interval: Interval | None, n: int) -> dict[str, Any]:
@@ -43,12 +41,7 @@ def stated(identity: str, value: float, unit: str, interval: Interval | None, n:
     asked = TARGETS.get(recipe, {})
     target = ({**DECISIONS, **asked} if asked else {}).get(name)
     claim = make_claim(identity, value, unit, interval, n)
-    if target is None:
-        return claim
-    sign, limit = target.split()
-    met = bool(COMPARED[sign](value, float(limit)))
-    claim |= {"target": target, "met": met}
-    return claim if met else {**claim, "why": _why(name)}
+    return claim if target is None else against(claim, target, _why(name))
 
 
 def _why(name: str) -> str:

@@ -7,7 +7,9 @@ files is `bundle.py`'s work; this module never touches any file but the manifest
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -17,6 +19,8 @@ from .errors import BundleError
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 MODEL_FORMATS = ("onnx", "tflite")
+DETECTOR_TASK = "anomaly-detection"
+"""The task of a bundle whose model takes samples; all others take text."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,11 @@ class Manifest:
     """All that a runtime needs to know of a bundle.
 
     `sequence_lengths` are the lengths of the TFLite signatures, ascending; `max_length` is the longest input in tokens.
-    `preprocess` holds `lowercase`, `pad_id`; `postprocess` holds `function` ("softmax") and, for detectors, a
-    threshold.
+    `preprocess` holds `lowercase`, `pad_id`; `postprocess` holds `function` ("softmax").
+
+    Of a detector, `sequence_lengths` and `max_length` are its window, `preprocess` is a `samples.SampleFormat`, and
+    `postprocess` holds `function` ("threshold"), `thresholds` (a `calibration.Threshold` of each model file) and
+    `policy` (a `policy.AlarmPolicy`).
     """
 
     name: str
@@ -86,9 +93,19 @@ class Manifest:
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Writes `manifest.json` into `folder`: sorted keys, so that equal manifests are equal files."""
+    """Writes `manifest.json` into `folder`, whole or not at all: sorted keys, so that equal manifests are equal files.
+
+    Raises OSError when the system refuses it.
+    """
     text = json.dumps(asdict(manifest), indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8", newline="\n")
+    part = folder / f".{MANIFEST_NAME}.part"
+    try:
+        part.write_text(text + "\n", encoding="utf-8", newline="\n")
+        os.replace(part, folder / MANIFEST_NAME)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -1,6 +1,6 @@
-"""A bundle that answers: text in, label and probabilities out.
+"""A bundle that answers: text in, label and probabilities out; and `load`, which opens any bundle.
 
-Left out: thresholds and everything that is not text classification.
+Left out: anomaly detection (`detector.py`).
 """
 
 from __future__ import annotations
@@ -9,11 +9,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .bundle import Bundle, choose_file, open_bundle
 from .engine import Engine, open_engine
 from .errors import BundleError, DataError, EngineError
+from .manifest import DETECTOR_TASK
 from .tokenizer import TOKENIZER_NAME, TextTokenizer
+
+if TYPE_CHECKING:
+    from .detector import Detector
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,34 @@ class Predictor:
         return [_decide(labels, row, cut) for row, cut in zip(logits, encoded.truncated, strict=True)]
 
 
-def load(path: Path | str, engine: str | None = None, precision: str | None = None, threads: int = 1) -> Predictor:
+def load(
+    path: Path | str, engine: str | None = None, precision: str | None = None, threads: int = 1
+) -> Predictor | Detector:
     """Opens the bundle's best model file for `engine` ("onnx", "tflite") and `precision` ("int8", "fp32"); None: any.
 
-    Raises BundleError when the bundle is incomplete or changed or has no such file, EngineError when the engine is not
-    installed or refuses the file.
+    A text classifier becomes a Predictor, an anomaly detector a Detector. Raises BundleError when the bundle is
+    incomplete or changed or has no such file, EngineError when the engine is not installed or refuses the file.
     """
     bundle = open_bundle(path)
     file = choose_file(bundle, engine, precision)
+    if bundle.manifest.task != DETECTOR_TASK:
+        return _open_predictor(bundle, file, threads)
+    from .detector import open_detector  # a text classifier starts faster without
+
+    return open_detector(bundle, file, threads)
+
+
+def load_predictor(
+    path: Path | str, engine: str | None = None, precision: str | None = None, threads: int = 1
+) -> Predictor:
+    """As `load`, for a bundle that must be a text classifier: raises BundleError for another."""
+    bundle = open_bundle(path)
+    if bundle.manifest.task == DETECTOR_TASK:
+        raise BundleError(f"{bundle.folder} is an anomaly detector, which takes no text: use `penjing watch`")
+    return _open_predictor(bundle, choose_file(bundle, engine, precision), threads)
+
+
+def _open_predictor(bundle: Bundle, file: str, threads: int) -> Predictor:
     model, tokenizer = bundle.verified(file), bundle.verified(TOKENIZER_NAME)
     opened = open_engine(model, bundle.manifest.files[file].format, threads)
     _check_outputs(bundle, file, opened)

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from ...runtime.errors import BundleError
 from ..cold import measure_cold, measure_import
 from ..compare import Comparison, NoiseFloor, compare, noise_floor
-from ..latency import Contender, describe, measure_text, measure_warm, open_contender
+from ..latency import Contender, describe, measure_answers, measure_warm, open_contender
 from ..machine import describe_machine
 from ..measurement import Measurement
 from ..op_profile import OpProfile, profile_contender
@@ -37,7 +37,7 @@ def measure(subjects: Sequence[Subject], plan: Plan) -> Run:
     measurements, twins = _split_twins(found)
     floors = _noise_floors(measurements, twins, subjects[0].label)
     settings = RunSettings(
-        plan.lengths, plan.threads, plan.rounds, plan.repeats, len(plan.texts), plan.cold_rounds, plan.seed
+        plan.lengths, plan.threads, plan.rounds, plan.repeats, len(plan.questions), plan.cold_rounds, plan.seed
     )
     comparisons = _compare_pairs(measurements, floors)
     return Run(
@@ -56,9 +56,9 @@ def _measure_warm_side(
         contenders = [open_contender(entry, threads) for entry in entries]
         for length in plan.lengths:
             found += measure_warm(contenders, length, threads, plan)
-        found += measure_text(contenders, threads, plan)
+        found += measure_answers(contenders, threads, plan)
         if threads == plan.threads[0]:
-            wrapper = measure_wrapper(contenders[:-1], threads, plan)
+            wrapper = measure_wrapper(contenders[:-1], threads, plan) if plan.samples is None else []
             profiles = list(_profile_all(contenders[:-1], threads, plan))
     return found, wrapper, profiles
 
@@ -66,7 +66,7 @@ def _measure_warm_side(
 def _profile_all(contenders: Sequence[Contender], threads: int, plan: Plan) -> Iterable[OpProfile]:
     """At the longest length, where the engine's work weighs most."""
     for contender in contenders if plan.lengths else ():
-        profile = profile_contender(contender, max(plan.lengths), threads, plan.texts)
+        profile = profile_contender(contender, max(plan.lengths), threads, plan)
         if profile is not None:
             yield profile
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from ...compress.prune.lottery_curve import Curve, winning_sparsity
 from ...compress.prune.sparse_bytes import CodedSize, what_sparsity_buys
 from ...runtime.errors import PenjingError
-from ..recipe import load_recipe
+from ..recipe import load_text_recipe
 from ..report.lottery_figure import quality_against_sparsity, standalone_svg
 from ..terminal import note
 from ..text_files import write_json
@@ -71,7 +71,7 @@ def publish_sst2(settings: Sst2Settings, seeds: Sequence[int], out: Path, target
     """Plays SST-2 and writes `target` and its picture."""
     space = Workspace(out)
     with space.locked():
-        task = read_sst2(load_recipe("sst2"), settings, space)
+        task = read_sst2(load_text_recipe("sst2"), settings, space)
         rounds = (path for seed in seeds for path in play_sst2(space, task, seed, seed == MEASURED_SEED))
         folders = _with_bar(rounds, len(seeds) * count_sst2(settings))
     title = "all-MiniLM-L6-v2 on SST-2"

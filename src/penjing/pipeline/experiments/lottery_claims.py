@@ -19,7 +19,7 @@ from ...compress.prune.lottery_curve import (
     winning_score,
     winning_sparsity,
 )
-from ..claims import make_claim, t_interval
+from ..claims import against, make_claim, t_interval
 
 Claims = Iterator[dict[str, Any]]
 CLEARLY_WORSE = "interval above 0"
@@ -58,11 +58,7 @@ def _ticket(name: str, curve: Curve, kind: str, target: float | None) -> Claims:
     won = winning_sparsity(curve, kind)
     sparsity = 0.0 if won is None else won
     claim = make_claim(f"{name}.{kind}", sparsity, "share", None, len(curve.scores(kind, curve.sparsities(kind)[0])))
-    if target is not None:
-        claim |= {"target": f">= {target:g}", "met": sparsity >= target}
-    if not claim["met"]:
-        claim["why"] = _why(curve, kind, sparsity)
-    yield claim
+    yield claim if target is None else against(claim, f">= {target:g}", _why(curve, kind, sparsity))
     yield make_claim(f"{name}.{kind}.unbroken", unbroken_sparsity(curve, kind) or 0.0, "share", None, claim["n"])
     if won is not None:
         scores = list(curve.scores(kind, won).values())

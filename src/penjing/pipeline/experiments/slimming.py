@@ -27,7 +27,7 @@ from tqdm import tqdm
 from ...compress.models.small_cnn import SmallCnn, SmallCnnConfig
 from ...compress.prune.cut_channels import slim
 from ...compress.prune.slimming import choose_channels, scale_penalty
-from ..claims import make_claim, t_interval
+from ..claims import against, make_claim, t_interval
 from ..text_files import write_json
 from .lottery_digits import read_digits
 
@@ -174,13 +174,12 @@ def claims(trials: Sequence[Trial]) -> list[dict[str, Any]]:
     losses = [trial.dense - trial.slimmed for trial in trials]
     allowed = round(statistics.stdev(dense), 6)
     loss = _claim("slimming.digits.loss", losses, "accuracy", n)
-    loss |= {"target": f"<= {allowed:.6f}", "met": loss["value"] <= allowed}
-    if not loss["met"]:
-        loss["why"] = (
-            "the cut model's mean lies further below dense than one standard deviation of dense over the seeds"
-        )
+    loss = against(
+        loss, f"<= {allowed:.6f}",
+        "the cut model's mean lies further below dense than one standard deviation of dense over the seeds",
+    )  # fmt: skip
     share = _claim("slimming.digits.channels_cut", [trial.cut_share for trial in trials], "share", len(trials))
-    share |= {"interval": None, "target": ">= 0.7", "met": share["value"] >= 0.7}
+    share = against({**share, "interval": None}, ">= 0.7", "whole channels do not divide so")
     kept = [trial.parameters / trial.dense_parameters for trial in trials]
     return [*found, loss, share, _claim("slimming.digits.parameters_kept", kept, "share", len(trials))]
 

@@ -56,12 +56,13 @@ def condition_words(condition: Condition) -> str:
     threads = plural(condition.threads, "thread")
     if condition.kind == "warm":
         return f"{condition.sequence_length} tokens, {threads}"
-    return {"text": f"real texts, {threads}", "cold": "cold start", "import": "import"}[condition.kind]
+    asked = {"text": "real texts", "stream": "a stream's samples"}.get(condition.kind)
+    return f"{asked}, {threads}" if asked else {"cold": "cold start", "import": "import"}[condition.kind]
 
 
 def condition_order(condition: Condition) -> tuple[int, int, int]:
     """Sorts conditions for reading: lengths, then real texts, then cold starts; fewer threads first."""
-    kinds = ("warm", "text", "cold", "import")
+    kinds = ("warm", "text", "stream", "cold", "import")
     return kinds.index(condition.kind), condition.sequence_length or 0, condition.threads
 
 

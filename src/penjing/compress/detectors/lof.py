@@ -1,0 +1,61 @@
+"""Local outlier factor: how much sparser a sample's surroundings are than those of its neighbours.
+
+Relative density in Chandola, Banerjee and Kumar 2009, section 5.2, after Breunig, Kriegel, Ng and Sander 2000, in the
+novelty form: the densities are those of a bank of training rows, and a sample is compared with it alone. As in the
+paper all rows at the k-th distance are neighbours, where scikit-learn takes any k of them: where several rows are
+equally far it would be chance, and different in every engine, which ones count. Left out: choosing k by the largest
+factor over a range, as the paper suggests.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+from torch import Tensor, nn
+
+from .bank import check_neighbours, device_rows, draw_rows, kth_smallest, squared_distances
+from .scaling import Samples, Scaler, check_fit, float_tensor, standard_scaler
+
+TIE = 1 + 2e-6
+"""Squared distances up to this factor over the k-th are equal to it: sums in float32 differ by that from one engine to
+the next."""
+SMALLEST_REACH = 1e-10
+"""Added to a mean distance before it is inverted, as in scikit-learn: copies of one row have a distance of 0."""
+
+
+class LocalOutlierFactor(nn.Module):
+    """samples [batch, window, channels] to the factor [batch]: about 1 inside the data, more outside.
+
+    `bank` [prototypes, features]; `distance` is each row's to its k-th neighbour, `density` its local reachability
+    density, both [prototypes].
+    """
+
+    bank: Tensor
+    distance: Tensor
+    density: Tensor
+
+    def __init__(self, scaler: Scaler, bank: Samples, distance: Samples, density: Samples, neighbours: int) -> None:
+        super().__init__()
+        self.scaler, self.neighbours = scaler, neighbours
+        self.register_buffer("bank", float_tensor(bank))
+        self.register_buffer("distance", float_tensor(distance))
+        self.register_buffer("density", float_tensor(density))
+
+    def forward(self, samples: Tensor) -> Tensor:
+        squares = squared_distances(self.scaler(samples).flatten(1), self.bank)
+        near = (squares <= kth_smallest(squares, self.neighbours) * TIE).to(squares.dtype)
+        count = near.sum(1)
+        reach = near.mul(squares.sqrt().maximum(self.distance)).sum(1) / count
+        return near.mul(self.density).sum(1) / count * (reach + SMALLEST_REACH)
+
+
+def fit_lof(samples: Samples, *, neighbours: int = 20, prototypes: int = 1024, seed: int = 0) -> LocalOutlierFactor:
+    """Fits on [n, window, channels], of which the bank keeps at most `prototypes` at random. Raises TrainingError."""
+    check_fit(samples, "lof", fewest=3)
+    scaler = standard_scaler(samples)
+    bank = device_rows(scaler, draw_rows(samples, prototypes, "lof", seed))
+    check_neighbours(neighbours, len(bank) - 1, "lof")
+    lengths, places = NearestNeighbors(n_neighbors=neighbours).fit(bank).kneighbors()
+    distance = lengths[:, -1]
+    reach = np.maximum(lengths, distance[places]).mean(axis=1)
+    return LocalOutlierFactor(scaler, bank, distance, 1 / (reach + SMALLEST_REACH), neighbours)
