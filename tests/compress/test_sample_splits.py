@@ -132,7 +132,8 @@ def test_small_faults_are_hard_and_large_ones_easy_for_max_z(bearings: Bearings)
     assert roc_auc_score(~healthy[large], scores[large]) > 0.97
 
 
-def test_the_recipes_view_of_bearings_has_no_row_twice() -> None:
+def test_the_recipes_view_of_bearings_has_no_row_twice(bearings: Bearings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penjing.compress.load_samples.simulate_bearings", lambda: bearings)
     found = load_samples(Samples(kind="series", train="bearings", features=("rms", "kurtosis"), window=8), Path, 1)
     assert found.train.rows.shape == (1792, 2) and found.calibrate.rows.shape == (200, 2)
     assert found.train.times is not None and found.calibrate.times is not None

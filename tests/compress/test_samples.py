@@ -17,6 +17,8 @@ from penjing.compress.samples import SampleSet, check_finite, cut_set, cut_windo
 from penjing.pipeline.detection.sections import Samples
 from penjing.runtime.errors import DataError
 
+DATA = Path(__file__).parents[3] / "shared" / "data" / "anomaly"
+given = pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the data in {DATA}")
 NAMES = ("moment", "a", "b", "who", "label")
 ROWS = [
     ("2024-05-01T00:00:00", 1.5, 10, "x", "ok"),
@@ -201,3 +203,25 @@ def test_a_window_longer_than_a_part_is_refused(tmp_path: Path) -> None:
     path = write_series(tmp_path / "series.csv")
     with pytest.raises(DataError, match="its calibration part has 10 rows, but a window takes 11"):
         load(kind="series", train=str(path), features=("value",), window=11)
+
+
+@given
+def test_the_published_share_of_a_nab_series_lies_in_its_windows() -> None:
+    nab = DATA / "nab"
+    found = load(
+        kind="series", train=str(nab / "data" / "realKnownCause" / "nyc_taxi.csv"), time="timestamp", window=48,
+        label_windows=str(nab / "labels" / "combined_windows.json"), train_share=0.1, calibrate_share=0.05,
+    )  # fmt: skip
+    assert (len(found.train), len(found.calibrate), len(found.test)) == (984, 516, 8772)
+    assert int(found.test.labels.sum()) == 1035  # 10.03% of 10,320
+
+
+@given
+def test_a_server_is_trained_on_its_own_file_and_tested_on_another_with_labels() -> None:
+    smd = DATA / "smd" / "machine-2-1.npz"
+    arrays = {"train": f"{smd}::train", "test": f"{smd}::test", "test_label": f"{smd}::label"}
+    with pytest.raises(DataError, match="columns never change"):
+        load(kind="series", **arrays)
+    found = load(kind="series", constant="keep", **arrays)
+    assert found.train.rows.shape == (21323, 38) and found.test.rows.shape == (23694, 38)
+    assert found.test.labels.mean() == pytest.approx(0.0494, abs=1e-4)

@@ -56,7 +56,7 @@ def test_a_long_series_keeps_its_peak_and_stays_small() -> None:
     values = np.zeros(100_000)
     values[77_777], values[12_345] = 9.0, -9.0
     place, kept = _stretches(np.arange(100_000.0), values)
-    assert len(kept) == 2 * STRETCHES
+    assert len(kept) <= 2 * STRETCHES
     assert kept.max() == 9.0 and kept.min() == -9.0
     assert (np.diff(place) >= 0).all()
     assert len(series_picture(scored(50_000), "Long").svg) < 400_000

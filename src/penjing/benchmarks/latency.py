@@ -52,9 +52,11 @@ def measure_warm(contenders: Sequence[Contender], length: int, threads: int, pla
     """
     feeds = [engine_feed(contender, length, plan) for contender in contenders]
     calls = [_engine_call(contender, feed) for contender, feed in zip(contenders, feeds, strict=True)]
-    title = f"{length} tokens, {threads} threads"
+    unit = "tokens" if plan.samples is None else "samples"
+    title = f"{length} {unit}, {threads} threads"
     times = interleave(calls, rounds=plan.rounds, repeats=plan.repeats, seed=plan.seed, title=title)
-    return _measurements(contenders, Condition("warm", length, threads), times)
+    kind: Kind = "warm" if plan.samples is None else "window"
+    return _measurements(contenders, Condition(kind, length, threads), times)
 
 
 def measure_answers(contenders: Sequence[Contender], threads: int, plan: Plan) -> list[Measurement]:

@@ -15,7 +15,7 @@ import numpy as np
 from .intervals import Blocks, median_interval
 from .plain import from_plain, to_plain
 
-Kind = Literal["warm", "text", "stream", "cold", "import"]
+Kind = Literal["warm", "window", "text", "stream", "cold", "import"]
 FEWEST_FOR_P99 = 100
 """With fewer samples p99 would be the slowest one by another name."""
 
@@ -24,9 +24,9 @@ FEWEST_FOR_P99 = 100
 class Condition:
     """What two measurements must share before they may be compared.
 
-    `warm` is the engine alone on `sequence_length` tokens or samples, `text` a whole `predict` on real texts, `stream`
-    the push of a sample into a detector's stream, `cold` a process
-    from its start to its first answer, `import` the import of the runtime in a fresh process.
+    `warm` is the engine alone on `sequence_length` tokens, `window` on a detector's window of that length; `text` is a
+    whole `predict` on real texts, `stream` the push of a sample into a detector's stream; `cold` is a process from its
+    start to its first answer, `import` the import of the runtime in a fresh process.
     """
 
     kind: Kind

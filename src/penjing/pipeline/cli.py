@@ -20,6 +20,7 @@ from .extras import extra_of_module, install_line, require
 from .prune_commands import prune_app
 from .recipe_options import OutFolder, Overrides, RecipeName, load_with_folder
 from .stream_commands import calibrate, watch
+from .suite_command import suite
 from .terminal import note, print_facts, print_table, quiet_libraries
 
 EXIT_ERROR = 2
@@ -130,7 +131,7 @@ def recipe_schema() -> None:
     print(json.dumps(schema(), indent=2))
 
 
-for command in (predict, watch, calibrate, verify, bench, inspect):
+for command in (suite, predict, watch, calibrate, verify, bench, inspect):
     app.command()(command)
 
 

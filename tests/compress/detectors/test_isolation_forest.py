@@ -52,8 +52,8 @@ def test_equal_rows_have_trees_without_cuts() -> None:
 
 
 def test_exported_files_give_the_same_scores_in_at_most_120_nodes(tmp_path: Path) -> None:
-    fitted = fit_isolation_forest(TRAIN, trees=20)
-    rows = np.concatenate([TEST, on_thresholds(_theirs(20))])
+    fitted = fit_isolation_forest(TRAIN, trees=20, rows_per_tree=32)
+    rows = np.concatenate([TEST, on_thresholds(_theirs(20, 32))])
     for scores in exported_scores(fitted, rows, tmp_path).values():
         assert scores == pytest.approx(torch_scores(fitted, rows), rel=1e-6)
     assert len(onnx.load(tmp_path / "model.onnx").graph.node) <= 120

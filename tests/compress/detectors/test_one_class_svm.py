@@ -24,8 +24,8 @@ def test_the_order_is_that_of_scikit_learn() -> None:
 
 
 def test_one_row_twice_leaves_the_exponent_of_one_kernel() -> None:
-    # One support vector at 1 in channel 0 (mean 1, constant, so unscaled): gamma is 1, the score the squared distance.
-    fitted = fit_one_class_svm(np.ones((2, 1, 1)), nu=1.0)
+    # A constant channel keeps its unit and gamma is 1: the score is the squared distance.
+    fitted = fit_one_class_svm(np.ones((2, 1, 1)))
     assert torch_scores(fitted, np.array([[[1.0]], [[4.0]]])) == pytest.approx([0, 9], abs=1e-6)
 
 
@@ -35,7 +35,7 @@ def test_scores_go_on_growing_where_the_kernels_are_zero() -> None:
 
 
 def test_prototypes_bound_the_support_vectors() -> None:
-    assert len(fit_one_class_svm(TRAIN, nu=1.0, prototypes=50).vectors) == 50
+    assert 49 <= len(fit_one_class_svm(TRAIN, nu=0.98, prototypes=50).vectors) <= 50
 
 
 def test_exported_files_give_the_same_scores(tmp_path: Path) -> None:
@@ -45,7 +45,13 @@ def test_exported_files_give_the_same_scores(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "named"), [({"nu": 0.0}, "nu is 0.0"), ({"gamma": -1.0}, "gamma is -1"), ({"prototypes": 1}, "is 1")]
+    ("options", "named"),
+    [
+        ({"nu": 0.0}, "nu is 0.0"),
+        ({"nu": 1.0}, "nu is 1.0"),
+        ({"gamma": -1.0}, "gamma is -1"),
+        ({"prototypes": 1}, "is 1"),
+    ],
 )
 def test_an_option_out_of_range_is_named(options: dict[str, float], named: str) -> None:
     with pytest.raises(TrainingError, match=named):

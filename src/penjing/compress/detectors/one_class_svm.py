@@ -44,8 +44,8 @@ def fit_one_class_svm(
     A share of `nu` of the rows fitted, or little more, become support vectors. Raises TrainingError.
     """
     check_fit(samples, "one_class_svm")
-    if not 0 < nu <= 1:
-        raise TrainingError(f"one_class_svm: nu is {nu}: give a share above 0 and at most 1")
+    if not 0 < nu < 1:  # with 1 every row is at its bound and libsvm finds no boundary
+        raise TrainingError(f"one_class_svm: nu is {nu}: give a share above 0 and below 1")
     if gamma is not None and not gamma > 0:
         raise TrainingError(f"one_class_svm: gamma is {gamma}: give a number above 0")
     scaler = standard_scaler(samples)

@@ -71,5 +71,5 @@ def fit_pca(samples: Samples, *, variance: float = 0.99, seed: int = 0) -> PcaDe
     centred = rows - fitted.mean_
     error = centred - (centred @ components) @ components.T
     level = np.square(error).sum(axis=1).mean() / max(rank - kept, 1)
-    weight = 1 / np.maximum(values[:kept], smallest)
-    return PcaDetector(scaler, fitted.mean_, components, weight, 1 / max(level, SMALLEST_RESIDUAL * values[0], smallest))
+    level = max(level, SMALLEST_RESIDUAL * values[0], smallest)
+    return PcaDetector(scaler, fitted.mean_, components, 1 / np.maximum(values[:kept], smallest), 1 / level)

@@ -66,6 +66,7 @@ def fit_detector(recipe: DetectorRecipe, space: Workspace, data: Path) -> Path:
     def work(folder: Path) -> None:
         began = time.monotonic()
         module, verdict = _fit(recipe, data)
+        seconds = time.monotonic() - began
         module.eval()
         _write_files(recipe, data, module, folder)
         if isinstance(module, DenseReconstruction) and recipe.quantize.training:
@@ -74,7 +75,7 @@ def fit_detector(recipe: DetectorRecipe, space: Workspace, data: Path) -> Path:
         scores = {name: score_with_torch(module, read_part(data, name).rows) for name in PARTS}
         np.savez(folder / "reference.npz", **scores)
         parameters = sum(value.numel() for value in module.state_dict().values())
-        facts = {"detector": type(module).__name__, "numbers": parameters, "seconds": time.monotonic() - began}
+        facts = {"detector": type(module).__name__, "numbers": parameters, "seconds": seconds}
         write_json(folder / "fit.json", {**facts, "verdict": verdict})
 
     settings = {

@@ -90,7 +90,7 @@ def quality_against_size(report: Report) -> Picture:
 
 def latency_distributions(run: Run, colours: Mapping[str, str]) -> Picture:
     """One panel a condition: the middle half of the samples as a bar, 1% to 99% as a line, the median as a tick."""
-    conditions = sorted(run.conditions("warm", "text", "stream"), key=condition_order)
+    conditions = sorted(run.conditions("warm", "window", "text", "stream"), key=condition_order)
     labels = [facts.label for facts in run.subjects]
     columns = len(run.settings.threads)
     lines = -(-len(conditions) // columns)
@@ -226,7 +226,7 @@ def _plain_log_ticks(axes: Axes) -> None:
 
 
 def _range(measurements: Sequence[Measurement]) -> tuple[float, float]:
-    warm = [m for m in measurements if m.condition.kind in ("warm", "text", "stream")]
+    warm = [m for m in measurements if m.condition.kind in ("warm", "window", "text", "stream")]
     return min(m.percentile(1) for m in warm), max(m.percentile(99) for m in warm)
 
 

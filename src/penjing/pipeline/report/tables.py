@@ -130,7 +130,7 @@ def sparsity_table(report: Report) -> Table:
 def latency_table(run: Run) -> Table:
     """Every warm measurement."""
     rows = []
-    for condition in sorted(run.conditions("warm", "text", "stream"), key=condition_order):
+    for condition in sorted(run.conditions("warm", "window", "text", "stream"), key=condition_order):
         for i, measured in enumerate(m for m in run.measurements if m.condition == condition):
             rows.append(("" if i else condition_words(condition), measured.subject, *_times(measured)))
     columns = ("Condition", "Model", "p50 ms", "95%", "p90 ms", "p99 ms", "Samples")
@@ -140,7 +140,7 @@ def latency_table(run: Run) -> Table:
 
 def speed_table(run: Run, subject: str) -> Table:
     """How many times as fast `subject` is as every other, under every condition."""
-    conditions = sorted(run.conditions("warm", "text", "stream", "cold"), key=condition_order)
+    conditions = sorted(run.conditions("warm", "window", "text", "stream", "cold"), key=condition_order)
     baselines = dict.fromkeys(c.baseline for c in run.comparisons if c.subject == subject)
     rows = tuple((baseline, *_speeds(run, subject, baseline, conditions)) for baseline in baselines)
     columns = (f"{subject} compared with", *(condition_words(condition) for condition in conditions))

@@ -56,19 +56,21 @@ def condition_words(condition: Condition) -> str:
     threads = plural(condition.threads, "thread")
     if condition.kind == "warm":
         return f"{condition.sequence_length} tokens, {threads}"
+    if condition.kind == "window":
+        return f"a window of {condition.sequence_length}, {threads}"
     asked = {"text": "real texts", "stream": "a stream's samples"}.get(condition.kind)
     return f"{asked}, {threads}" if asked else {"cold": "cold start", "import": "import"}[condition.kind]
 
 
 def condition_order(condition: Condition) -> tuple[int, int, int]:
     """Sorts conditions for reading: lengths, then real texts, then cold starts; fewer threads first."""
-    kinds = ("warm", "text", "stream", "cold", "import")
+    kinds = ("warm", "window", "text", "stream", "cold", "import")
     return kinds.index(condition.kind), condition.sequence_length or 0, condition.threads
 
 
 def headline_condition(run: Run) -> Condition:
     """The engine alone at the longest length with the fewest threads; else real texts."""
-    warm = run.conditions("warm") or run.conditions("text")
+    warm = run.conditions("warm", "window") or run.conditions("text")
     return max(warm, key=lambda condition: (condition.sequence_length or 0, -condition.threads))
 
 
