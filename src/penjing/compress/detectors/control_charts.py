@@ -26,7 +26,7 @@ class Ewma(nn.Module):
         self.register_buffer("weight", float_tensor(weight))
 
     def forward(self, samples: Tensor) -> Tensor:
-        charts = (self.scaler(samples) * self.weight.unsqueeze(1)).sum(1)
+        charts: Tensor = (self.scaler(samples) * self.weight.unsqueeze(1)).sum(1)
         return charts.abs().amax(1)
 
 
@@ -34,15 +34,17 @@ class Cusum(nn.Module):
     """samples [batch, window, channels] to the largest upper or lower sum at the window's end, [batch], 0 or more."""
 
     suffixes: Tensor
+    slack: Tensor
 
     def __init__(self, scaler: Scaler, window: int, slack: float) -> None:
         super().__init__()
-        self.scaler, self.slack = scaler, slack
+        self.scaler = scaler
         # Row i sums the samples i .. window - 1.
         self.register_buffer("suffixes", float_tensor(np.triu(np.ones((window, window)))))
+        self.register_buffer("slack", float_tensor(np.array(slack)))
 
     def forward(self, samples: Tensor) -> Tensor:
-        rows = self.scaler(samples)
+        rows: Tensor = self.scaler(samples)
         upper = (self.suffixes @ (rows - self.slack)).amax((1, 2))
         lower = (self.suffixes @ (-rows - self.slack)).amax((1, 2))
         return upper.maximum(lower).clamp(min=0)

@@ -47,7 +47,7 @@ class Forecaster(nn.Module):
         self.register_buffer("bias", float_tensor(bias))
 
     def forward(self, samples: Tensor) -> Tensor:
-        residuals = self.scaler(samples).flatten(1) @ self.weight + self.bias
+        residuals: Tensor = self.scaler(samples).flatten(1) @ self.weight + self.bias
         return residuals.abs().amax(1) if self.over_channels == "max" else residuals.square().mean(1).sqrt()
 
 

@@ -85,7 +85,8 @@ def _by_labels(teacher: Scores, student: Scores, labels: NDArray[Any]) -> Verdic
 
 
 def _by_ranks(teacher: Scores, student: Scores) -> Verdict:
-    agreement = float(np.nan_to_num(spearmanr(teacher, student).statistic))  # a constant student has no ranks
+    constant = min(np.ptp(teacher), np.ptp(student)) == 0  # has no ranks
+    agreement = 0.0 if constant else float(spearmanr(teacher, student).statistic)
     passed = agreement >= LEAST_AGREEMENT
     sentence = (
         f"student and teacher rank {len(teacher)} normal and synthetic samples alike to {agreement:.3f} (Spearman):"

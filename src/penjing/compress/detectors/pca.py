@@ -44,7 +44,7 @@ class PcaDetector(nn.Module):
         self.register_buffer("residual_weight", float_tensor(np.array(residual)))
 
     def forward(self, samples: Tensor) -> Tensor:
-        rows = self.scaler(samples).flatten(1) - self.mean
+        rows: Tensor = self.scaler(samples).flatten(1) - self.mean
         inside = rows @ self.components
         # The error itself, not |rows|2 - |inside|2: that would lose small errors to rounding.
         error = rows - inside @ self.components.T

@@ -31,6 +31,8 @@ class RelativeEntropy(nn.Module):
 
     edges: Tensor
     log_reference: Tensor
+    differences: Tensor
+    first: Tensor
 
     def __init__(self, edges: Samples, log_reference: Samples, over_channels: Literal["max", "mean"]) -> None:
         super().__init__()
