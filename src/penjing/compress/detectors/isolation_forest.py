@@ -46,10 +46,20 @@ class IsolationForest(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         rows = samples.flatten(1)
         place = self.roots.expand(rows.shape[0], self.trees)  # len(rows) would fix the batch in the exported file
-        for _ in range(self.depth):
-            values = rows.gather(1, self.features[place].long())
-            place = 2 * place + torch.where(values > self.thresholds[place], self.trees + 1, self.trees)
+        # The few cuts of the first levels are all decided at once, which spares a fifth of a TFLite file's nodes.
+        early = min(EARLY_LEVELS, self.depth)
+        first = self.trees * (2**early - 1)
+        early_steps = self._steps(rows[:, self.features[:first].long()], self.thresholds[:first])
+        for level in range(self.depth):
+            if level < early:
+                steps = early_steps.gather(1, place)
+            else:
+                steps = self._steps(rows.gather(1, self.features[place].long()), self.thresholds[place])
+            place = 2 * place + steps
         return self.leaves[place - len(self.features)].sum(1).exp()
+
+    def _steps(self, values: Tensor, thresholds: Tensor) -> Tensor:
+        return torch.where(values > thresholds, self.trees + 1, self.trees)
 
 
 def fit_isolation_forest(

@@ -3,7 +3,7 @@
 Nearest neighbour techniques in Chandola, Banerjee and Kumar 2009, section 5.1, after Ramaswamy, Rastogi and Shim 2000.
 The bank is drawn from the training rows, or is the centres of as many clusters of them. A centre stands for many rows,
 so the nearest one says as much as the fifth of the rows themselves: on ADBench's ten sets the first of 256 centres
-reaches a mean ROC area of .922, the fifth of 1,024 rows .920 and the fifth of 256 rows .911. Contaminated training
+reaches a mean ROC area of .922, the fifth of 1,024 rows .919 and the fifth of 256 rows .911. Contaminated training
 rows become centres of their own, against which only more neighbours help. Left out: trees and other indexes, since a
 bank that fits a device is scanned faster.
 """

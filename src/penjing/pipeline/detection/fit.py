@@ -113,17 +113,21 @@ def _fit(recipe: DetectorRecipe, data: Path) -> tuple[nn.Module, dict[str, Any] 
     return student if verdict.passed else teacher, asdict(verdict)
 
 
+def write_module(module: nn.Module, path: Path, *, opset: int, window: int, channels: int) -> None:
+    """Exports the detector to `path`, in the format of its ending; a forest as the one node that ONNX has for trees."""
+    signature = samples_signature(window, channels)
+    if path.suffix == ".tflite":
+        export_tflite(module, path, sequence_lengths=(window,), signature=signature)
+    elif isinstance(module, IsolationForest):
+        trees = (module.features, module.thresholds, module.leaves)
+        forest = Forest(module.trees, *(values.numpy() for values in trees))
+        export_forest(forest, path, opset=opset, signature=signature)
+    else:
+        export_onnx(module, path, opset=opset, signature=signature)
+
+
 def _write_files(recipe: DetectorRecipe, data: Path, module: nn.Module, folder: Path, mark: str = "") -> None:
     facts = read_facts(data)
-    window, channels = facts["window"], len(facts["features"])
-    signature = samples_signature(window, channels)
-    if "onnx" in recipe.export.formats:
-        path = folder / f"model{mark}.onnx"
-        if isinstance(module, IsolationForest):
-            trees = (module.features, module.thresholds, module.leaves)
-            forest = Forest(module.trees, *(values.numpy() for values in trees))
-            export_forest(forest, path, opset=recipe.export.opset, signature=signature)
-        else:
-            export_onnx(module, path, opset=recipe.export.opset, signature=signature)
-    if "tflite" in recipe.export.formats:
-        export_tflite(module, folder / f"model{mark}.tflite", sequence_lengths=(window,), signature=signature)
+    for suffix in recipe.export.formats:
+        path = folder / f"model{mark}.{suffix}"
+        write_module(module, path, opset=recipe.export.opset, window=facts["window"], channels=len(facts["features"]))
