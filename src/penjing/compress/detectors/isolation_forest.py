@@ -21,6 +21,8 @@ from .scaling import Samples, check_fit, float_tensor
 
 DEEPEST = 12
 """Levels at most: a filled-up tree doubles with each, and adds nine nodes to the exported graph."""
+EARLY_LEVELS = 4
+"""How many levels are decided before any of them is gone down."""
 
 
 class IsolationForest(nn.Module):
