@@ -144,5 +144,5 @@ def _check_columns(path: Path, present: list[str], wanted: tuple[str, ...], wher
         if column not in present:
             raise DataError(
                 f"{path} has no column {column!r}{where}; it has {', '.join(map(repr, present))}:"
-                " set data.text and data.label to two of them"
+                " name columns of this file in the recipe's data section"
             )
