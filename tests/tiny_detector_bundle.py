@@ -1,4 +1,4 @@
-"""A tiny Mahalanobis detector, 3 features in windows of 4: fitted, exported, calibrated and packed by the real parts."""
+"""A tiny Mahalanobis detector of 3 features in windows of 4: fitted, exported, calibrated, packed by the real parts."""
 
 from __future__ import annotations
 

@@ -77,4 +77,4 @@ class Plan:
     @property
     def questions(self) -> Sequence[Any]:
         """The texts, or the samples."""
-        return self.texts if self.samples is None else self.samples
+        return self.texts if self.samples is None else list(self.samples)

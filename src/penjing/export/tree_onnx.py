@@ -7,6 +7,7 @@ TFLite, which has no trees and takes the torch module, and forests of other kind
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +56,7 @@ def export_forest(forest: Forest, path: Path, *, opset: int, signature: Signatur
     """
     (name,), output = signature.inputs, signature.output
     shape = ["batch", signature.length, *signature.tail]
-    values = int(np.prod(shape[1:], dtype=int))
+    values = math.prod((signature.length or 1, *signature.tail))
     if forest.features.max(initial=0) >= values:
         raise ExportError(
             f"the forest cuts value {int(forest.features.max())} of samples with {values}: export it with its own shape"

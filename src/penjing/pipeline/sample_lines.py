@@ -150,7 +150,8 @@ def blocks(source: str, follow: bool = False) -> Iterator[bytes]:
     if source == STDIN:
         if follow:
             raise DataError("--follow waits at the end of a file; stdin is read until it is closed: leave it out")
-        while block := sys.stdin.buffer.read1(_BLOCK):  # type: ignore[attr-defined]
+        source_of_bytes: Any = sys.stdin.buffer
+        while block := source_of_bytes.read1(_BLOCK):
             yield block
         return
     path = Path(source)

@@ -89,7 +89,7 @@ def table(entries: Sequence[Entry], metric: str) -> tuple[tuple[str, ...], list[
     means = {(data, detector): mean_of(entries, metric, data, detector) for data in sets for detector in detectors}
     rows = [(data, *(_cell(means[data, detector]) for detector in detectors)) for data in sets]
     overall = [[means[data, detector] for data in sets] for detector in detectors]
-    rows.append(("mean", *(_cell(None if None in column else statistics.fmean(column)) for column in overall)))
+    rows.append(("mean", *(_cell(_mean(column)) for column in overall)))
     return ("data", *detectors), rows
 
 
@@ -97,6 +97,11 @@ def mean_of(entries: Sequence[Entry], metric: str, data: str, detector: str) -> 
     """Over the seeds; None without labels."""
     found = [getattr(e.quality, metric) for e in entries if (e.data, e.detector) == (data, detector)]
     return None if None in found else statistics.fmean(estimate.value for estimate in found)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
 
 
 def _judge(recipe: DetectorRecipe, space: Workspace, seed: int, baselines: bool) -> Iterator[Entry]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -47,19 +46,14 @@ def suite(
     entries = run_suite(loaded, folder, files or [], kinds, _numbers(seeds))
     write_json(folder / "suite.json", [entry.to_json() for entry in entries])
     regime = loaded.data.regime if isinstance(loaded, DetectorRecipe) else ""
-    note(
-        f"{metric}, trained on {regime}, means over {len(_numbers(seeds))} seeds; {folder / 'suite.json'} holds the rest"
-    )
+    note(f"{metric}, trained on {regime}, means over the seeds {seeds}; the rest is in {folder / 'suite.json'}")
     print_table(*table(entries, metric))
     for broken in sorted({f"{e.data}, {e.detector}: {sentence}" for e in entries for sentence in e.broken}):
         note(broken)
 
 
 def _numbers(words: str) -> list[int]:
-    try:
-        numbers = json.loads(f"[{words}]")
-    except json.JSONDecodeError:
-        numbers = []
-    if not numbers or not all(isinstance(number, int) and number >= 0 for number in numbers):
+    parts = [word.strip() for word in words.split(",")]
+    if not all(part.isdecimal() for part in parts):
         raise RecipeError(f"--seeds {words!r} are no seeds: give whole numbers with commas, such as 1,2,3")
-    return numbers
+    return [int(part) for part in parts]

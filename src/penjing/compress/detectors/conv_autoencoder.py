@@ -30,7 +30,8 @@ class ConvReconstruction(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         windows = self.scaler(samples).transpose(1, 2)
-        return (self.network(windows) - windows).square().flatten(1).mean(1)
+        errors: Tensor = (self.network(windows) - windows).square().flatten(1).mean(1)
+        return errors
 
 
 def fit_conv_autoencoder(

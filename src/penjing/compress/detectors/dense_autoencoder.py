@@ -28,7 +28,8 @@ class DenseReconstruction(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         rows = self.scaler(samples).flatten(1)
-        return (self.network(rows) - rows).square().mean(1)
+        errors: Tensor = (self.network(rows) - rows).square().mean(1)
+        return errors
 
 
 def fit_dense_autoencoder(

@@ -72,7 +72,7 @@ def descend(
         bar = tqdm(range(plan.epochs), desc=label, unit="epoch", disable=None, leave=False)
         for _ in bar:
             network.train()
-            for picked in rows[torch.randperm(len(rows))][: batches * size].split(size):
+            for picked in rows[torch.randperm(len(rows))][: batches * size].reshape(batches, size):
                 _step(adam, (learner(inputs[picked]) - targets[picked]).square().mean(), label)
                 rate.step()
             loss = _held_out_loss(network, learner, inputs[held], targets[held])
@@ -87,7 +87,7 @@ def _step(adam: torch.optim.Adam, loss: Tensor, label: str) -> None:
     if not torch.isfinite(loss):
         raise TrainingError(f"{label}: the loss is {loss.item()}: lower learning_rate or scale the columns")
     adam.zero_grad()
-    loss.backward()
+    torch.autograd.backward(loss)
     adam.step()
 
 

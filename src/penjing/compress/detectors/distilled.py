@@ -80,7 +80,7 @@ def teacher_scores(teacher: Teacher | nn.Module, samples: Samples) -> Scores:
     """[n] of samples [n, window, channels]; a module scores float32 samples. Raises TrainingError if not finite."""
     if isinstance(teacher, nn.Module):
         with torch.no_grad():
-            parts = [teacher(part) for part in float_tensor(samples).split(ROWS_AT_ONCE)]
+            parts = [teacher(part) for part in torch.split(float_tensor(samples), ROWS_AT_ONCE)]
         scores = torch.cat(parts).double().numpy()
     else:
         scores = np.asarray(teacher(samples), dtype=np.float64)

@@ -36,6 +36,7 @@ class IsolationForest(nn.Module):
     features: Tensor
     thresholds: Tensor
     leaves: Tensor
+    roots: Tensor
 
     def __init__(self, trees: int, features: NDArray[Any], thresholds: NDArray[Any], leaves: NDArray[Any]) -> None:
         super().__init__()
@@ -51,17 +52,18 @@ class IsolationForest(nn.Module):
         # The few cuts of the first levels are all decided at once, which spares a fifth of a TFLite file's nodes.
         early = min(EARLY_LEVELS, self.depth)
         first = self.trees * (2**early - 1)
-        early_steps = self._steps(rows[:, self.features[:first].long()], self.thresholds[:first])
+        early_steps = _steps(self.trees, rows[:, self.features[:first].long()], self.thresholds[:first])
         for level in range(self.depth):
             if level < early:
                 steps = early_steps.gather(1, place)
             else:
-                steps = self._steps(rows.gather(1, self.features[place].long()), self.thresholds[place])
+                steps = _steps(self.trees, rows.gather(1, self.features[place].long()), self.thresholds[place])
             place = 2 * place + steps
         return self.leaves[place - len(self.features)].sum(1).exp()
 
-    def _steps(self, values: Tensor, thresholds: Tensor) -> Tensor:
-        return torch.where(values > thresholds, self.trees + 1, self.trees)
+
+def _steps(trees: int, values: Tensor, thresholds: Tensor) -> Tensor:
+    return torch.where(values > thresholds, trees + 1, trees)
 
 
 def fit_isolation_forest(

@@ -33,7 +33,8 @@ class Mahalanobis(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         rows = self.scaler(samples).flatten(1) - self.mean
-        return (rows @ self.whiten).square().sum(1)
+        distances: Tensor = (rows @ self.whiten).square().sum(1)
+        return distances
 
 
 def fit_mahalanobis(

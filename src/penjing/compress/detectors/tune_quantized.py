@@ -9,6 +9,8 @@ one sample at a time. Left out: convolutions, which ONNX files keep in float, an
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,12 +56,14 @@ def tune_quantized(
 def rounded_scores(detector: DenseReconstruction, samples: Tensor) -> Tensor:
     """Scores [batch] of samples [batch, window, channels] as an int8 file gives them, one sample at a time."""
     rows = detector.scaler(samples).flatten(1)
-    return (rounded_forward(detector.network, rows) - rows).square().mean(1)
+    errors: Tensor = (rounded_forward(detector.network, rows) - rows).square().mean(1)
+    return errors
 
 
 def rounded_forward(network: DenseAutoencoder, rows: Tensor) -> Tensor:
     """What a folded network makes of rows [batch, inputs] in int8; gradients pass as if nothing were rounded."""
-    for block in network.blocks:
+    blocks: Iterable[Any] = network.blocks
+    for block in blocks:
         rows = torch.relu(_product(block.linear, rows))
     return _product(network.output, rows)
 

@@ -7,7 +7,9 @@ row. Left out: the scaler and the score around it (`detectors/dense_autoencoder.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +81,8 @@ class DenseAutoencoder(nn.Module):
 def folded(model: DenseAutoencoder) -> DenseAutoencoder:
     """The same function in eval mode, with batch norm inside the products; the given network stays as it is."""
     answer = DenseAutoencoder(model.config, folded=True).eval()
-    for block, own in zip(answer.blocks, model.blocks, strict=True):
+    blocks: Iterator[tuple[Any, Any]] = zip(answer.blocks, model.blocks, strict=True)
+    for block, own in blocks:
         norm = own.norm
         fused = fuse_linear_bn_eval(own.linear.eval(), norm.eval()) if isinstance(norm, nn.BatchNorm1d) else own.linear
         block.linear.load_state_dict(fused.state_dict())

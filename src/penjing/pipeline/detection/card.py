@@ -46,6 +46,6 @@ def detector_card(recipe: DetectorRecipe, facts: Mapping[str, Any], proof: Proof
 
 
 def _row(row: DetectorRow) -> str:
-    known = row.auc_roc, row.auc_pr, row.rates and row.rates.recall
+    known = row.auc_roc, row.auc_pr, row.rates.recall if row.rates else None
     cells = ["" if value is None else f"{value.value:.4f} ({value.low:.3f} to {value.high:.3f})" for value in known]
     return f"| {row.label} | {row.threshold:.6g} | {' | '.join(cells)} | {row.false_alarms.value:.4f} |"

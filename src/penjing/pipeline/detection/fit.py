@@ -72,7 +72,7 @@ def fit_detector(recipe: DetectorRecipe, space: Workspace, data: Path) -> Path:
         if isinstance(module, DenseReconstruction) and recipe.quantize.training:
             tuned = tune_quantized(module, read_part(data, "train").rows, seed=recipe.seed).eval()
             _write_files(recipe, data, tuned, folder, f".{TUNED}")
-        scores = {name: score_with_torch(module, read_part(data, name).rows) for name in PARTS}
+        scores: dict[str, Any] = {name: score_with_torch(module, read_part(data, name).rows) for name in PARTS}
         np.savez(folder / "reference.npz", **scores)
         parameters = sum(value.numel() for value in module.state_dict().values())
         facts = {"detector": type(module).__name__, "numbers": parameters, "seconds": seconds}

@@ -81,7 +81,7 @@ def prove_detector(recipe: DetectorRecipe, space: Workspace, data: Path, fitted:
     def work(folder: Path) -> None:
         calibrate, test = read_part(data, "calibrate"), read_part(data, "test")
         with np.load(fitted / "reference.npz", allow_pickle=False) as arrays:
-            scores = {TORCH: (arrays["calibrate"], arrays["test"])}
+            scores: dict[str, tuple[Scores, ...]] = {TORCH: (arrays["calibrate"], arrays["test"])}
         for name, path in model_files(files).items():
             scores[name] = tuple(score_one_by_one(path, part.rows) for part in (calibrate, test))
         thresholds = {name: calibrated(recipe.alarms, found[0], calibrate) for name, found in scores.items()}
@@ -91,14 +91,12 @@ def prove_detector(recipe: DetectorRecipe, space: Workspace, data: Path, fitted:
             if name != TORCH
         ]
         broken = [sentence for proof in proofs for sentence in broken_limits(proof, recipe.limits)]
-        np.savez(
-            folder / "scores.npz",
-            **{
-                f"{name}:{part}": s
-                for name, found in scores.items()
-                for part, s in zip(("calibrate", "test"), found, strict=True)
-            },
-        )
+        kept: dict[str, Any] = {
+            f"{name}:{part}": scored
+            for name, found in scores.items()
+            for part, scored in zip(("calibrate", "test"), found, strict=True)
+        }
+        np.savez(folder / "scores.npz", **kept)
         write_json(folder / "proof.json", {
             "files": [asdict(proof) for proof in proofs],
             "thresholds": {name: threshold.to_plain() for name, threshold in thresholds.items()},

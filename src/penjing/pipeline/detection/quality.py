@@ -6,11 +6,13 @@ Left out: events of logs, which these two cannot read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from torch import nn
 
 from ...benchmarks.detection import alarm_rates, auc_pr, auc_roc, event_scores
 from ...benchmarks.nab import NabSeries, nab_score
@@ -30,7 +32,7 @@ from .proof import TORCH, Made, Scores, calibrated, read_proof, read_scores
 from .samples import read_part
 from .sections import DetectorRecipe
 
-BASELINES = {"max |z|": fit_robust_z, "Mahalanobis": fit_mahalanobis}
+BASELINES: dict[str, Callable[..., nn.Module]] = {"max |z|": fit_robust_z, "Mahalanobis": fit_mahalanobis}
 FILE, BASELINE = "file", "baseline"
 
 
@@ -43,7 +45,8 @@ def judge_detector(recipe: DetectorRecipe, space: Workspace, made: Made) -> Path
         rows = [judge(recipe, test, name, TORCH if name == TORCH else FILE, *pair) for name, pair in found.items()]
         baselines = dict(_baselines(recipe, made.data, test))
         rows += [judge(recipe, test, name, BASELINE, *pair) for name, pair in baselines.items()]
-        np.savez(folder / "baselines.npz", **{name: scores for name, (scores, _) in baselines.items()})
+        kept: dict[str, Any] = {name: scores for name, (scores, _) in baselines.items()}
+        np.savez(folder / "baselines.npz", **kept)
         write_json(folder / "quality.json", [to_plain(row) for row in rows])
 
     settings = {"alarms": recipe.alarms.model_dump(), "seed": recipe.seed, "period": recipe.stream.period_seconds}

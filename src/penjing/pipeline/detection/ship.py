@@ -93,4 +93,5 @@ def _golden_samples(data: Path) -> NDArray[Any]:
     part = read_part(data, "test")
     halves = [np.flatnonzero(part.normal), np.flatnonzero(~part.normal)]
     chosen = [half[np.linspace(0, len(half) - 1, min(GOLDENS // 2, len(half))).astype(int)] for half in halves]
-    return part.rows[np.sort(np.concatenate(chosen))]
+    samples: NDArray[Any] = part.rows[np.sort(np.concatenate(chosen))]
+    return samples

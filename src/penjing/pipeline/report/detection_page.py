@@ -116,11 +116,11 @@ def made_table(report: DetectionReport) -> Table:
 def _quality_row(row: DetectorRow) -> tuple[str, ...]:
     events = row.events
     return (
-        row.label, *_estimate(row.auc_roc), *_estimate(row.auc_pr), *_estimate(row.rates and row.rates.recall),
+        row.label, *_estimate(row.auc_roc), *_estimate(row.auc_pr), *_estimate(row.rates.recall if row.rates else None),
         f"{row.false_alarms.value:.4f}", _interval(row.false_alarms), f"{row.false_alarms.n:,}",
         DASH if events is None else f"{events.found} of {events.events}",
         DASH if events is None else f"{events.precision:.3f}", DASH if events is None else f"{events.f1:.3f}",
-        *_estimate(events and events.a_day, 2), DASH if row.nab is None else f"{row.nab:.1f}",
+        *_estimate(events.a_day if events else None, 2), DASH if row.nab is None else f"{row.nab:.1f}",
     )  # fmt: skip
 
 
