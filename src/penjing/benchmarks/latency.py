@@ -61,7 +61,9 @@ def measure_warm(contenders: Sequence[Contender], length: int, threads: int, pla
 
 def measure_answers(contenders: Sequence[Contender], threads: int, plan: Plan) -> list[Measurement]:
     """Times whole answers: `predict` on single texts (tokenizer, engine, softmax and labels), or `push` of single
-    samples into a stream (ring buffer, engine, threshold and policy)."""
+    samples into a stream (ring buffer, engine, threshold and policy). Texts as samples make no stream: none of them."""
+    if any(isinstance(c.predictor, Detector) and c.predictor.tokenizer is not None for c in contenders):
+        return []
     kind: Kind = "text" if plan.samples is None else "stream"
     questions, repeats = questions_in_rounds(plan)
     calls = [answer_call(contender, questions) for contender in contenders]

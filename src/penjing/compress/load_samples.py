@@ -13,18 +13,22 @@ from typing import Literal, Protocol
 import numpy as np
 
 from ..runtime.errors import DataError
+from ..runtime.tokenizer import TextTokenizer
 from .bearings import simulate_bearings
 from .event_files import read_events
 from .label_spans import inside_spans, read_spans
 from .sample_files import ARRAY_SIGN, Columns, read_samples, split_array_name
 from .sample_splits import Parts, Shares, hold_out, hold_out_end, split_series, split_table
 from .samples import SampleSet, check_both_kinds, check_constant, check_finite, check_order
+from .text_samples import read_texts
 
 Resolve = Callable[[str], Path]
 
 BREAST_CANCER, BEARINGS = "breast-cancer", "bearings"
 BUILT_IN = {BREAST_CANCER: "table", BEARINGS: "series"}
 """Names that stand for data that comes with us or with scikit-learn, and their kinds."""
+IDS = ("events", "texts")
+"""Kinds whose numbers are names: windows [n, window, 1], padded at the end."""
 ALL_ANOMALIES = "all anomalies"
 """As `test_label`: every row of the test file is one, and normal rows to test are held out of the training file."""
 
@@ -33,7 +37,7 @@ class SampleSection(Protocol):
     """The data section of a detector's recipe."""
 
     @property
-    def kind(self) -> Literal["table", "series", "events", "windows"]: ...
+    def kind(self) -> Literal["table", "series", "events", "windows", "texts"]: ...
     @property
     def train(self) -> str: ...
     @property
@@ -78,15 +82,21 @@ class LoadedSamples:
 
 
 def load_samples(
-    section: SampleSection, resolve: Resolve, seed: int, *, anomalies_calibrate: bool = False
+    section: SampleSection,
+    resolve: Resolve,
+    seed: int,
+    *,
+    anomalies_calibrate: bool = False,
+    tokenizer: TextTokenizer | None = None,
 ) -> LoadedSamples:
-    """Reads, checks and divides. `anomalies_calibrate` gives a table's calibration its share of the anomalies.
+    """Reads, checks and divides. `anomalies_calibrate` gives a table's calibration its share of the anomalies;
+    `tokenizer`, of the window's length, is for texts.
 
     Raises DataError that names the file, what is wrong with it and the next step.
     """
     _check_kind(section)
     notes: list[str] = []
-    train, test = _read(section, resolve, notes)
+    train, test = _read(section, resolve, tokenizer, notes)
     train = _limited(train, section, seed)
     test = None if test is None else _limited(test, section, seed)
     for samples, where in ((train, section.train), (test, section.test or section.train)):
@@ -95,13 +105,13 @@ def load_samples(
             if section.kind == "series":
                 check_order(samples, where)
     parts = _divided(section, train, test, seed, anomalies_calibrate)
-    if section.constant == "error" and section.kind != "events":
+    if section.constant == "error" and section.kind not in IDS:
         check_constant(parts.train, f"{section.train}, its training part")
     if section.label_windows is None:  # a series in which nothing happened is data too, where spans say so
         check_both_kinds(parts.test, f"{section.test or section.train}, its test part")
     if not parts.calibrate.normal.any():
         raise DataError(f"{section.train}: no row of its calibration part is normal: set data.calibrate_share")
-    window = parts.train.rows.shape[1] if section.kind in ("windows", "events") else section.window
+    window = parts.train.rows.shape[1] if section.kind in ("windows", *IDS) else section.window
     return LoadedSamples(parts.train, parts.calibrate, parts.test, window, (*notes, *_regime_notes(train, parts)))
 
 
@@ -119,28 +129,37 @@ def _check_kind(section: SampleSection) -> None:
         raise DataError("data.label_windows are spans of time: name the column of the time in data.time")
 
 
-def _read(section: SampleSection, resolve: Resolve, notes: list[str]) -> tuple[SampleSet, SampleSet | None]:
+def _read(
+    section: SampleSection, resolve: Resolve, tokenizer: TextTokenizer | None, notes: list[str]
+) -> tuple[SampleSet, SampleSet | None]:
     if section.train == BREAST_CANCER:
         return _chosen(_breast_cancer(), section.features), None
     if section.train == BEARINGS:
         simulated = simulate_bearings()
         return _chosen(simulated.train, section.features), _chosen(simulated.test, section.features)
     columns = Columns(section.features or None, _label(section.label, resolve), section.time, section.normal)
-    train = _read_one(section, section.train, columns, resolve, notes)
+    train = _read_one(section, section.train, columns, resolve, tokenizer, notes)
     if section.test is None:
         return train, None
     every = section.test_label == ALL_ANOMALIES
     label = None if every else _label(section.test_label or section.label, resolve)
     same = replace(columns, features=train.features, label=label)
-    test = _read_one(section, section.test, same, resolve, notes)
+    test = _read_one(section, section.test, same, resolve, tokenizer, notes)
     if test.rows.shape[1:] != train.rows.shape[1:]:
         shapes = f"{list(test.rows.shape[1:])} values a row, the training {list(train.rows.shape[1:])}"
         raise DataError(f"{section.test} has {shapes}: both need the same columns")
     return train, replace(test, labels=np.ones(len(test), np.int64)) if every else test
 
 
-def _read_one(section: SampleSection, name: str, columns: Columns, resolve: Resolve, notes: list[str]) -> SampleSet:
-    """Rows [n, channels] of a table or series, [n, window, channels] of events and windows."""
+def _read_one(
+    section: SampleSection,
+    name: str,
+    columns: Columns,
+    resolve: Resolve,
+    tokenizer: TextTokenizer | None,
+    notes: list[str],
+) -> SampleSet:
+    """Rows [n, channels] of a table or series, [n, window, channels] of events, texts and windows."""
     file, array = split_array_name(name)
     path = resolve(file)
     if section.kind == "events":
@@ -148,6 +167,14 @@ def _read_one(section: SampleSection, name: str, columns: Columns, resolve: Reso
         if longer:
             share = f"{longer} of {len(samples)} sessions of {path.name}"
             notes.append(f"{share} have more than {section.window} events; their first {section.window} are kept.")
+        return samples
+    if section.kind == "texts":
+        if tokenizer is None:
+            raise DataError("texts need the tokenizer of an encoder: set detector.kind: embedding")
+        samples, longer = read_texts(path, columns, tokenizer)
+        if longer:
+            share = f"{longer} of {len(samples)} texts of {path.name}"
+            notes.append(f"{share} have more than {section.window} tokens; their first {section.window} are kept.")
         return samples
     if section.kind == "windows" and array is None:
         columns = replace(columns, features=None)  # they are places in the window, not channels

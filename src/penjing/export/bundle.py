@@ -19,11 +19,10 @@ from ..runtime.bundle import Bundle, open_bundle, sha256_of
 from ..runtime.errors import ExportError, OutputError
 from ..runtime.goldens import Golden, write_goldens
 from ..runtime.manifest import MANIFEST_NAME, BundleFile, Manifest, Quality, write_manifest
-from ..runtime.tokenizer import TOKENIZER_NAME, TextTokenizer
+from ..runtime.tokenizer import TOKENIZER_FILES, TOKENIZER_NAME, TextTokenizer
 from .model_facts import read_model_facts
 from .signature import TEXT
 
-TOKENIZER_FILES = (TOKENIZER_NAME, "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
 _FORMATS = {".json": "json", ".jsonl": "jsonl", ".md": "markdown", ".txt": "text", ".yaml": "yaml"}
 
 
@@ -56,9 +55,7 @@ def write_bundle(
     with replacing(folder) as part:
         for file, source in model_files.items():
             shutil.copyfile(source, part / file)
-        for file in TOKENIZER_FILES:
-            if (tokenizer_folder / file).is_file():
-                shutil.copyfile(tokenizer_folder / file, part / file)
+        copy_tokenizer(tokenizer_folder, part)
         write_goldens(goldens, part)
         papers = {"config.json": _json_text(config), "recipe.yaml": recipe_yaml, "README.md": readme}
         write_papers(papers, part)
@@ -70,7 +67,7 @@ def write_bundle(
             sequence_lengths=tuple(sorted(sequence_lengths)),
             max_length=max_length,
             files=list_files(part, models),
-            preprocess=_preprocess(tokenizer_folder, max_length),
+            preprocess=text_preprocess(tokenizer_folder, max_length),
             postprocess={"function": "softmax"},
             quality=tuple(quality),
             provenance=dict(provenance),
@@ -81,11 +78,7 @@ def write_bundle(
 
 def _check_parts(model_files: Mapping[str, Path], tokenizer_folder: Path, goldens: Sequence[Golden]) -> None:
     check_models(model_files)
-    if not (tokenizer_folder / TOKENIZER_NAME).is_file():
-        raise ExportError(
-            f"{tokenizer_folder / TOKENIZER_NAME} is missing, so there is no bundle to write: run the stage that makes"
-            " it again"
-        )
+    check_tokenizer(tokenizer_folder)
     for golden in goldens:
         if set(golden.logits) != set(model_files):
             raise ExportError(
@@ -120,6 +113,21 @@ def model_entry(file: str, source: Path) -> BundleFile:
     return BundleFile(sha256_of(source), size, facts.format, facts.precision, facts.opset, facts.ops)
 
 
+def check_tokenizer(folder: Path) -> None:
+    """Raises ExportError when there is no tokenizer in `folder`."""
+    if not (folder / TOKENIZER_NAME).is_file():
+        raise ExportError(
+            f"{folder / TOKENIZER_NAME} is missing, so there is no bundle to write: run the stage that makes it again"
+        )
+
+
+def copy_tokenizer(source: Path, folder: Path) -> None:
+    """Those of TOKENIZER_FILES that `source` holds."""
+    for file in TOKENIZER_FILES:
+        if (source / file).is_file():
+            shutil.copyfile(source / file, folder / file)
+
+
 def write_papers(papers: Mapping[str, str], folder: Path) -> None:
     """Writes texts by file name, with the same bytes on every system."""
     for file, text in papers.items():
@@ -135,7 +143,8 @@ def _paper_entry(path: Path) -> BundleFile:
     return BundleFile(sha256_of(path), path.stat().st_size, _FORMATS[path.suffix])
 
 
-def _preprocess(tokenizer_folder: Path, max_length: int) -> dict[str, Any]:
+def text_preprocess(tokenizer_folder: Path, max_length: int) -> dict[str, Any]:
+    """What runtimes without our tokenizer library must know of it."""
     normalizer = Tokenizer.from_file(str(tokenizer_folder / TOKENIZER_NAME)).normalizer
     lowercase = normalizer is not None and normalizer.normalize_str("A") == "a"
     return {"lowercase": lowercase, "pad_id": TextTokenizer(tokenizer_folder, max_length).pad_id}

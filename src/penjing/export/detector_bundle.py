@@ -1,6 +1,7 @@
 """Writing a detector's bundle: model files, thresholds, goldens and papers become one folder with a manifest of hashes.
 
-As whole and as repeatable as a text bundle (`bundle.py`), without a tokenizer. Left out: making any of what it packs.
+As whole and as repeatable as a text bundle (`bundle.py`); a tokenizer comes along where samples are texts. Left out:
+making any of what it packs.
 """
 
 from __future__ import annotations
@@ -16,8 +17,17 @@ from ..runtime.errors import ExportError
 from ..runtime.manifest import DETECTOR_TASK, Manifest, Quality, write_manifest
 from ..runtime.policy import AlarmPolicy
 from ..runtime.sample_goldens import SampleGolden, write_sample_goldens
-from ..runtime.samples import SampleFormat
-from .bundle import check_models, list_files, model_entry, replacing, write_papers
+from ..runtime.samples import TEXTS_KIND, SampleFormat
+from .bundle import (
+    check_models,
+    check_tokenizer,
+    copy_tokenizer,
+    list_files,
+    model_entry,
+    replacing,
+    text_preprocess,
+    write_papers,
+)
 from .signature import samples_signature
 
 LABELS = ("normal", "anomaly")
@@ -37,17 +47,24 @@ def write_detector_bundle(
     goldens: Sequence[SampleGolden],
     provenance: Mapping[str, Any],
     readme: str,
+    tokenizer_folder: Path | None = None,
 ) -> Bundle:
     """Packs the bundle into `folder`; one that is there already is replaced once the new one is complete.
 
-    `model_files` maps names such as "model.int8.onnx" to files, each with its own threshold. Raises ExportError when
+    `model_files` maps names such as "model.int8.onnx" to files, each with its own threshold; `tokenizer_folder` is for
+    samples that are texts. Raises ExportError when
     something to pack is missing or contradicts something else, OutputError when the folder cannot be written or holds
     anything but a bundle.
     """
     check_models(model_files)
+    if samples.kind == TEXTS_KIND:
+        check_tokenizer(tokenizer_folder or Path())
     _check_answers(model_files, samples, window, thresholds, goldens)
     models = {file: model_entry(file, source) for file, source in model_files.items()}
+    of_text = {} if tokenizer_folder is None else text_preprocess(tokenizer_folder, window)
     with replacing(folder) as part:
+        if tokenizer_folder is not None:
+            copy_tokenizer(tokenizer_folder, part)
         for file, source in model_files.items():
             shutil.copyfile(source, part / file)
         write_sample_goldens(goldens, part)
@@ -60,7 +77,7 @@ def write_detector_bundle(
             sequence_lengths=(window,),
             max_length=window,
             files=list_files(part, models),
-            preprocess=samples.to_plain(),
+            preprocess={**samples.to_plain(), **of_text},
             postprocess={
                 "function": "threshold",
                 "thresholds": {file: threshold.to_plain() for file, threshold in thresholds.items()},

@@ -32,9 +32,7 @@ class Signature:
     def examples(self, batch: int = EXAMPLE_BATCH, length: int = EXAMPLE_LENGTH) -> tuple[Tensor, ...]:
         """One tensor an input, all ones but for the last of three, the token types."""
         shape = (batch, self.length or length, *self.tail)
-        return tuple(
-            torch.full(shape, 0 if name == "token_type_ids" else 1, dtype=self.dtype) for name in self.inputs
-        )
+        return tuple(torch.full(shape, 0 if name == "token_type_ids" else 1, dtype=self.dtype) for name in self.inputs)
 
     def specs(self) -> tuple[InputSpec, ...]:
         """As the manifest tells them."""

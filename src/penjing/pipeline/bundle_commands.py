@@ -13,15 +13,16 @@ from tqdm import tqdm
 
 from ..runtime.bundle import Bundle, open_bundle
 from ..runtime.calibration import Threshold
-from ..runtime.detector import policy_of, thresholds_of
+from ..runtime.detector import Detector, policy_of, thresholds_of
 from ..runtime.errors import BundleError, DataError, EngineError, EngineMissingError, OutputError
 from ..runtime.goldens import GOLDENS_NAME, GoldenReport, golden_problems, read_goldens, replay
 from ..runtime.manifest import DETECTOR_TASK, Manifest, Quality
-from ..runtime.predictor import Prediction, Predictor, load_predictor
+from ..runtime.predictor import Prediction, Predictor, load
 from ..runtime.sample_goldens import SampleReport, replay_samples, sample_problems
-from ..runtime.samples import SampleFormat
+from ..runtime.samples import TEXTS_KIND, SampleFormat
 from .extras import require
 from .terminal import note, print_facts, print_table
+from .text_alarms import print_text_answers
 
 TEXTS_AT_ONCE = 256
 """Large enough to sort by length, small enough that the progress moves."""
@@ -40,7 +41,7 @@ def predict(
     threads: Threads = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Answers texts: label, score and text, one row each.
+    """Answers texts: label, score and text, one row each; of a detector of texts, score, threshold and alarm.
 
     \b
     Examples:
@@ -49,7 +50,10 @@ def predict(
       cat texts.txt | penjing predict runs/assistant/bundle --engine tflite
     """
     texts = _texts(text, file)
-    predictor = load_predictor(bundle, engine, precision, threads)
+    predictor = load(bundle, engine, precision, threads)
+    if isinstance(predictor, Detector):
+        print_text_answers(predictor, texts, as_json)
+        return
     answers = list(zip(texts, _answers(predictor, texts), strict=True))
     if as_json:
         for question, answer in answers:
@@ -220,7 +224,7 @@ def _task_facts(manifest: Manifest) -> list[tuple[str, str]]:
     form, policy = SampleFormat.from_plain(manifest.preprocess), policy_of(manifest)
     return [
         ("features", ", ".join(form.features)),
-        ("window", f"{manifest.max_length} samples"),
+        ("window", f"{manifest.max_length} {'tokens' if form.kind == TEXTS_KIND else 'samples'}"),
         ("missing values", form.missing),
         ("alarm", f"{policy.count} of {policy.of} samples above the threshold, at least {policy.gap} apart"),
         *((f"threshold of {file}", _threshold(threshold)) for file, threshold in thresholds_of(manifest).items()),

@@ -18,7 +18,7 @@ from ..compress.prune.vocabulary import CUT_NAME, read_cut, unchanged
 from ..compress.tables import file_kind
 from ..compress.teacher import fine_tune_teacher, load_teacher, locate_teacher
 from ..compress.tokens import tokenize
-from ..export.bundle import TOKENIZER_FILES
+from ..runtime.tokenizer import TOKENIZER_FILES
 from .prune_sections import Learning
 from .recipe import resolve_path
 from .sections import Recipe

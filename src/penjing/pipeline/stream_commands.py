@@ -35,6 +35,7 @@ from ..runtime.samples import SampleError
 from ..runtime.stream import Answers, Stream
 from .sample_lines import STDIN, Rows, SampleLines, blocks
 from .terminal import note, print_table
+from .text_alarms import all_texts, held_out_scores, watch_texts
 
 BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The detector bundle's folder.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads of the engine.")]
@@ -55,7 +56,8 @@ def watch(
 ) -> None:
     """Follows a stream of samples and prints alarms as they come: time, score, threshold and what drove it.
 
-    Columns are matched to the bundle's features by name. A notice on stderr says when normal scores drift.
+    Columns are matched to the bundle's features by name. A notice on stderr says when normal scores drift. A detector
+    of texts takes plain lines, and shows the text of each alarm.
 
     \b
     Examples:
@@ -63,6 +65,9 @@ def watch(
       tail -f sensor.jsonl | penjing watch runs/bearings/bundle --json
     """
     detector = load_detector(bundle, engine, precision, threads)
+    if detector.tokenizer is not None:
+        watch_texts(detector, source, follow=follow, show_all=show_all, as_json=as_json)
+        return
     stream, lines = detector.stream(), SampleLines(_named(source), detector.features)
     show = _json_lines if as_json else _table_lines
     if not as_json:
@@ -84,7 +89,8 @@ def calibrate(
 ) -> None:
     """Moves the thresholds of a bundle, without another export: scores DATA with every model file.
 
-    Without --label all of DATA counts as normal. A model file whose engine is not installed keeps its threshold.
+    Without --label all of DATA counts as normal; of a detector of texts it is plain lines. A model file whose engine
+    is not installed keeps its threshold.
 
     \b
     Examples:
@@ -98,14 +104,20 @@ def calibrate(
     old = thresholds_of(opened.manifest)
     new, cells = dict(old), list[Sequence[str]]()
     rows: Rows | None = None
+    texts: list[str] | None = None
     for file in opened.model_files:
         try:
             detector = open_detector(opened, file, threads)
         except EngineMissingError as error:
             note(f"{file} keeps its threshold: {error}")
             continue
-        rows = rows if rows is not None else _all_rows(detector, data, label)
-        new[file] = choose(*_held_out_scores(detector, rows, _named(data)))
+        if detector.tokenizer is not None:
+            texts = texts if texts is not None else all_texts(data, label)
+            scored = held_out_scores(detector, texts)
+        else:
+            rows = rows if rows is not None else _all_rows(detector, data, label)
+            scored = _held_out_scores(detector, rows, _named(data))
+        new[file] = choose(*scored)
         cells.append(_threshold_row(file, old.get(file), new[file]))
     if not cells:
         raise EngineError("no model file could be calibrated: install an engine, see `penjing doctor`")

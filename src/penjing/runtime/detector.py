@@ -1,4 +1,4 @@
-"""A detector bundle that answers: samples in, anomaly scores out, and which features drove a score.
+"""A detector bundle that answers: samples or texts in, anomaly scores out, and which features drove a score.
 
 Scores are higher for more anomalous samples. Left out: series and their memory (`stream.py`), and where thresholds come
 from (`calibration.py`).
@@ -6,7 +6,7 @@ from (`calibration.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,9 @@ from .engine import Engine, TensorSpec, open_engine
 from .errors import BundleError, DataError, EngineError
 from .manifest import DETECTOR_TASK, Manifest
 from .policy import AlarmPolicy, Flags, decide, no_votes
-from .samples import SampleFormat, float_samples, refuse_infinite, refuse_missing, shortened
+from .samples import TEXTS_KIND, SampleFormat, float_samples, refuse_infinite, refuse_missing, shortened
+from .text_samples import TextScores, text_samples
+from .tokenizer import TOKENIZER_NAME, TextTokenizer, check_text
 
 if TYPE_CHECKING:
     from .stream import Stream
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 INPUT, OUTPUT = "samples", "scores"
 _VALUES_AT_ONCE = 1 << 17
 """Values in one call of the engine, half a megabyte: larger batches are no faster and take more memory."""
+
+_TEXTS_AT_ONCE = 32
+"""A text goes through an encoder, which takes far more memory than the text."""
 
 Windows = NDArray[np.float32]
 """[n, window, channels]"""
@@ -52,6 +57,8 @@ class Detector:
     window: int
     threshold: Threshold | None
     policy: AlarmPolicy
+    tokenizer: TextTokenizer | None = None
+    """Of a detector of texts."""
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -71,9 +78,22 @@ class Detector:
         """
         return self.score_windows(self._windows(samples))
 
+    def score_texts(self, texts: Sequence[str]) -> TextScores:
+        """Scores of texts, which `alarms` takes; a longer one than the window is cut, and said to be.
+
+        Raises BundleError when the detector takes no text, DataError for an empty text.
+        """
+        if self.tokenizer is None:
+            raise BundleError(f"{self.bundle.folder} is an anomaly detector, which takes no text: use `penjing watch`")
+        for i, text in enumerate(texts):
+            check_text(text, f"text {i + 1} of {len(texts)}")
+        samples, truncated = text_samples(self.tokenizer, texts)
+        return TextScores(self.score_windows(samples), truncated)
+
     def score_windows(self, windows: Windows) -> NDArray[np.float32]:
         """As `score`, for windows that have been checked; they may be a view that repeats samples."""
-        at_once = 1 if self._one_by_one else max(1, _VALUES_AT_ONCE // (self.window * len(self.features)))
+        most = _TEXTS_AT_ONCE if self.tokenizer is not None else _VALUES_AT_ONCE // (self.window * len(self.features))
+        at_once = 1 if self._one_by_one else max(1, most)
         scores = np.empty(len(windows), np.float32)
         for start in range(0, len(windows), at_once):
             batch = np.ascontiguousarray(windows[start : start + at_once])
@@ -125,7 +145,9 @@ class Detector:
         return tuple(Driver(self.features[i], float(drops[i] / drops.sum())) for i in order)
 
     def stream(self) -> Stream:
-        """A series that is pushed sample by sample or in chunks; see `stream.Stream`."""
+        """A series that is pushed sample by sample or in chunks; see `stream.Stream`. Raises DataError for texts."""
+        if self.tokenizer is not None:
+            raise DataError("each text is a sample of its own, no part of a series: use score_texts")
         from .stream import Stream
 
         return Stream(self)
@@ -176,7 +198,10 @@ def open_detector(bundle: Bundle, file: str, threads: int = 1) -> Detector:
     engine = open_engine(bundle.verified(file), manifest.files[file].format, threads)
     _check_engine(file, engine, shape, form.features)
     threshold, policy = thresholds_of(manifest).get(file), policy_of(manifest)
-    return Detector(bundle, file, engine, form, manifest.max_length, threshold, policy)
+    tokenizer = None
+    if form.kind == TEXTS_KIND:
+        tokenizer = TextTokenizer(bundle.verified(TOKENIZER_NAME).parent, manifest.max_length)
+    return Detector(bundle, file, engine, form, manifest.max_length, threshold, policy, tokenizer)
 
 
 def thresholds_of(manifest: Manifest) -> dict[str, Threshold]:

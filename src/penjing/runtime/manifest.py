@@ -73,7 +73,8 @@ class Manifest:
     `sequence_lengths` are the lengths of the TFLite signatures, ascending; `max_length` is the longest input in tokens.
     `preprocess` holds `lowercase`, `pad_id`; `postprocess` holds `function` ("softmax").
 
-    Of a detector, `sequence_lengths` and `max_length` are its window, `preprocess` is a `samples.SampleFormat`, and
+    Of a detector, `sequence_lengths` and `max_length` are its window, `preprocess` is a `samples.SampleFormat` (of
+    texts, with what a classifier's holds), and
     `postprocess` holds `function` ("threshold"), `thresholds` (a `calibration.Threshold` of each model file) and
     `policy` (a `policy.AlarmPolicy`).
     """

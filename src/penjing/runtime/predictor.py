@@ -15,7 +15,7 @@ from .bundle import Bundle, choose_file, open_bundle
 from .engine import Engine, open_engine
 from .errors import BundleError, DataError, EngineError
 from .manifest import DETECTOR_TASK
-from .tokenizer import TOKENIZER_NAME, TextTokenizer
+from .tokenizer import TOKENIZER_NAME, TextTokenizer, check_text
 
 if TYPE_CHECKING:
     from .detector import Detector
@@ -46,7 +46,7 @@ class Predictor:
 
     def predict(self, text: str) -> Prediction:
         """The answer to one text. Raises DataError when it is empty or only white space."""
-        _check_text(text, "the text")
+        check_text(text, "the text")
         return self._answer([text])[0]
 
     def predict_many(self, texts: Sequence[str], batch_size: int = 32) -> list[Prediction]:
@@ -54,7 +54,7 @@ class Predictor:
         if batch_size < 1:
             raise DataError(f"batch_size is {batch_size}: give 1 or more")
         for i, text in enumerate(texts):
-            _check_text(text, f"text {i + 1} of {len(texts)}")
+            check_text(text, f"text {i + 1} of {len(texts)}")
         # Texts of about equal length share a batch, so that little of it is padding.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         answers: dict[int, Prediction] = {}
@@ -102,13 +102,6 @@ def _open_predictor(bundle: Bundle, file: str, threads: int) -> Predictor:
     opened = open_engine(model, bundle.manifest.files[file].format, threads)
     _check_outputs(bundle, file, opened)
     return Predictor(bundle, file, TextTokenizer(tokenizer.parent, bundle.manifest.max_length), opened)
-
-
-def _check_text(text: str, which: str) -> None:
-    if not isinstance(text, str):
-        raise DataError(f"{which} is {type(text).__name__}, not a string: use predict_many for several texts")
-    if not text or text.isspace():
-        raise DataError(f"{which} is empty: give at least one word")
 
 
 def _check_outputs(bundle: Bundle, file: str, engine: Engine) -> None:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from .errors import BundleError, DataError
 
-KINDS = ("table", "series", "events")
+TEXTS_KIND = "texts"
+KINDS = ("table", "series", "events", TEXTS_KIND)
 MISSING = ("refuse", "hold", "typical")
 _NAMES_SHOWN = 5
 

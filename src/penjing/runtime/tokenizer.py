@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from .errors import BundleError, DataError
 
 TOKENIZER_NAME = "tokenizer.json"
+TOKENIZER_FILES = (TOKENIZER_NAME, "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
+"""All that a tokenizer is saved as; the first one decides, others may be missing."""
 _FIRST_PREFIX = 16
 """Characters for each token of the limit that are tried first on a long text: English has about four."""
 _SPLITS_AT_SPACES = ("BertPreTokenizer", "Whitespace", "WhitespaceSplit")
@@ -92,6 +94,14 @@ class TextTokenizer:
             raise DataError(
                 f"{text[:40]!r} holds half a surrogate pair, which is no text: decode it as UTF-8 first"
             ) from None
+
+
+def check_text(text: str, which: str) -> None:
+    """Raises DataError when `text`, called `which`, is no string, is empty or only white space."""
+    if not isinstance(text, str):
+        raise DataError(f"{which} is {type(text).__name__}, not a string: use predict_many for several texts")
+    if not text or text.isspace():
+        raise DataError(f"{which} is empty: give at least one word")
 
 
 def _row(values: Sequence[int]) -> NDArray[np.int64]:

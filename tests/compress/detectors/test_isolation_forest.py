@@ -23,7 +23,7 @@ def on_thresholds(forest: IsolationForest) -> NDArray[np.float64]:
     """Samples with every value at a threshold of the trees: half of them as float32, half the float32 next above."""
     trees = [estimator.tree_ for estimator in forest.estimators_]
     cuts = [np.concatenate([tree.threshold[tree.feature == i] for tree in trees]) for i in range(6)]
-    rows = np.stack([column[:40] for column in cuts], axis=1).astype(np.float32)
+    rows = np.stack([np.resize(column, 40) for column in cuts], axis=1).astype(np.float32)
     rows[20:] = np.nextafter(rows[20:], np.float32(np.inf))
     return rows.astype(float).reshape(40, 2, 3)
 

@@ -1,9 +1,9 @@
 """The prototype bank: the training rows that a detector takes along to the device to compare samples with.
 
 Rows are drawn at random. On ten of ADBench's sets, fitted on normal rows (mean of 3 splits), the fifth neighbour's
-distance in 1,024 rows reaches a ROC area of .920 with random rows (.923 with all), .916 with rows spread by k-means++
-and .909 with a greedy k-centre coreset: only random rows keep the density that the k-th neighbour measures. Left out:
-those two.
+distance in 1,024 rows reaches a ROC area of .920 with random rows (.923 with all of them), .916 with rows spread by
+k-means++ and .909 with a greedy k-centre coreset: only random rows keep the density that the k-th neighbour measures.
+Left out: those two.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ contamination: all rows count as normal.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +53,8 @@ def seeded(seed: int) -> Iterator[None]:
 def descend(
     network: nn.Module, inputs: Tensor, targets: Tensor, plan: Descent, label: str, learner: Learner | None = None
 ) -> nn.Module:
-    """Trains `network` in place until network(inputs) is near `targets`; returns it in eval mode, the best epoch's.
+    """Trains `network` in place until network(inputs) is near `targets`; returns it in eval mode, as it was after
+    the best epoch, or at the start if none is better.
 
     Both tensors are [n, ...], at least 4 rows; the last batch of an epoch that is not full is left out. `learner`
     computes in the network's place while it trains, with the same weights. Raises TrainingError for a loss that is
@@ -68,7 +68,8 @@ def descend(
         batches = len(rows) // size
         adam = torch.optim.Adam(network.parameters(), plan.learning_rate)
         rate = torch.optim.lr_scheduler.OneCycleLR(adam, plan.learning_rate, total_steps=plan.epochs * batches)
-        best, kept = math.inf, copy.deepcopy(network.state_dict())
+        best = _held_out_loss(network, learner, inputs[held], targets[held])  # fine-tuning must not end worse
+        kept = copy.deepcopy(network.state_dict())
         bar = tqdm(range(plan.epochs), desc=label, unit="epoch", disable=None, leave=False)
         for _ in bar:
             network.train()

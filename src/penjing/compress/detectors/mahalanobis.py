@@ -1,8 +1,8 @@
 """Mahalanobis distance: how far a sample lies from the mean in units of the normal data's covariance.
 
 Parametric statistical techniques in Chandola, Banerjee and Kumar 2009, section 7.1. The covariance is the empirical
-one, or that of the minimum covariance determinant (Rousseeuw and Van Driessen 1999), which contaminated rows move
-less. Left out: shrinkage, which the empirical covariance of a few rows would need.
+one, that of the minimum covariance determinant (Rousseeuw and Van Driessen 1999), which contaminated rows move less, or
+the shrunk one of Ledoit and Wolf 2004, for rows that are few beside their values. Left out: robust and shrunk at once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from sklearn.covariance import EmpiricalCovariance, MinCovDet
+from sklearn.covariance import EmpiricalCovariance, LedoitWolf, MinCovDet
 from torch import Tensor, nn
 
 from .scaling import Samples, Scaler, check_fit, float_tensor, scaled, standard_scaler
@@ -38,14 +38,14 @@ class Mahalanobis(nn.Module):
 
 
 def fit_mahalanobis(
-    samples: Samples, *, covariance: Literal["empirical", "mcd"] = "empirical", seed: int = 0
+    samples: Samples, *, covariance: Literal["empirical", "mcd", "ledoit-wolf"] = "empirical", seed: int = 0
 ) -> Mahalanobis:
     """Fits on [n, window, channels]; a window counts as one row of window x channels values."""
     check_fit(samples, "mahalanobis")
     scaler = standard_scaler(samples)
     rows = scaled(scaler, samples).reshape(len(samples), -1)
-    fitted = EmpiricalCovariance() if covariance == "empirical" else MinCovDet(random_state=seed)
-    fitted.fit(rows)
+    ways = {"empirical": EmpiricalCovariance(), "mcd": MinCovDet(random_state=seed), "ledoit-wolf": LedoitWolf()}
+    fitted = ways[covariance].fit(rows)
     values, vectors = np.linalg.eigh(fitted.covariance_)
     kept = values > SMALLEST_SHARE * values.max()
     return Mahalanobis(scaler, fitted.location_, vectors[:, kept] / np.sqrt(values[kept]))

@@ -31,8 +31,8 @@ def tune_quantized(
     samples: Samples,
     *,
     transfer_rows: int = 12_000,
-    epochs: int = 10,
-    learning_rate: float = 1e-3,
+    epochs: int = 20,
+    learning_rate: float = 3e-4,
     seed: int = 0,
 ) -> DenseReconstruction:
     """A copy of `detector` whose int8 files score nearer to its own float scores; its weights are plain.

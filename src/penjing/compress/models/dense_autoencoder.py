@@ -80,7 +80,8 @@ class DenseAutoencoder(nn.Module):
 
 def folded(model: DenseAutoencoder) -> DenseAutoencoder:
     """The same function in eval mode, with batch norm inside the products; the given network stays as it is."""
-    answer = DenseAutoencoder(model.config, folded=True).eval()
+    with torch.random.fork_rng(devices=[]):  # the first weights are drawn, and then written over
+        answer = DenseAutoencoder(model.config, folded=True).eval()
     blocks: Iterator[tuple[Any, Any]] = zip(answer.blocks, model.blocks, strict=True)
     for block, own in blocks:
         norm = own.norm

@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...runtime.samples import TEXTS_KIND
 from ..report.detection import DetectorRow
 from .proof import Proof
 from .sections import DetectorRecipe
 
+OF_SAMPLES = (
+    'stream = load("this folder").stream()',
+    "print(stream.push(samples).alarms)  # samples: [n, features] of floats",
+)
+OF_TEXTS = (
+    'detector = load("this folder")',
+    "print(detector.above(detector.score_texts(texts).scores))  # texts: a list of strings",
+)
+
 
 def detector_card(recipe: DetectorRecipe, facts: Mapping[str, Any], proof: Proof, rows: Sequence[DetectorRow]) -> str:
     """Markdown."""
-    features = facts["features"]
+    features, texts = facts["features"], recipe.data.kind == TEXTS_KIND
+    unit = "tokens" if texts else "samples"
     return "\n".join(
         [
             f"# {recipe.name}",
             "",
             f"An anomaly detector ({recipe.detector.kind}) for {len(features)} features: {', '.join(features[:20])}"
             + (" ..." if len(features) > 20 else "."),
-            f"It scores a window of {facts['window']} samples; higher is more anomalous. Trained on"
+            f"It scores a window of {facts['window']} {unit}; higher is more anomalous. Trained on"
             f" {facts['rows']['train']:,} samples ({recipe.data.regime}), thresholds calibrated on"
             f" {facts['rows']['calibrate']:,} others ({recipe.alarms.method}, {recipe.alarms.false_alarms:.2%} asked).",
             "",
@@ -34,11 +45,11 @@ def detector_card(recipe: DetectorRecipe, facts: Mapping[str, Any], proof: Proof
             "```python",
             "from penjing.runtime import load",
             "",
-            'stream = load("this folder").stream()',
-            "print(stream.push(samples).alarms)  # samples: [n, features] of floats",
+            *(OF_TEXTS if texts else OF_SAMPLES),
             "```",
             "",
-            "`penjing watch` follows a CSV or JSON Lines stream, `penjing calibrate` moves the thresholds, `penjing",
+            f"`penjing watch` follows {'lines of text' if texts else 'a CSV or JSON Lines stream'}, `penjing calibrate`"
+            " moves the thresholds, `penjing",
             "verify` replays `goldens.jsonl` on your machine. `recipe.yaml` is what it was made from.",
             "",
         ]

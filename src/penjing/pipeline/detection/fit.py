@@ -22,6 +22,7 @@ from ...compress.detectors.conv_autoencoder import fit_conv_autoencoder
 from ...compress.detectors.dense_autoencoder import DenseReconstruction, fit_dense_autoencoder
 from ...compress.detectors.distilled import distil_detector
 from ...compress.detectors.ecod import fit_ecod
+from ...compress.detectors.embedding import fit_embedding
 from ...compress.detectors.forecaster import fit_forecaster
 from ...compress.detectors.gaussian_mixture import fit_gaussian_mixture
 from ...compress.detectors.hbos import fit_hbos
@@ -52,6 +53,7 @@ FITS: dict[str, Callable[..., nn.Module]] = {
     "gaussian-mixture": fit_gaussian_mixture, "isolation-forest": fit_isolation_forest,
     "dense-autoencoder": fit_dense_autoencoder, "conv-autoencoder": fit_conv_autoencoder, "forecaster": fit_forecaster,
     "ewma": fit_ewma, "cusum": fit_cusum, "ngram": fit_ngram, "relative-entropy": fit_relative_entropy,
+    "embedding": fit_embedding,
 }  # fmt: skip
 """By the name that a recipe gives."""
 ROWS_AT_ONCE = 256

@@ -20,14 +20,16 @@ class Kind(Section):
 
     fewest: ClassVar[int] = 1
     int8: ClassVar[bool] = False
-    events: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ("table", "series", "windows")
+    """The kinds of data that it can read."""
 
 
 class Mahalanobis(Kind):
-    """Distance to the mean in units of the covariance; `mcd` is moved less by anomalies in the training data."""
+    """Distance to the mean in units of the covariance; `mcd` is moved less by anomalies in the training data,
+    `ledoit-wolf` is for few rows beside their values."""
 
     kind: Literal["mahalanobis"] = "mahalanobis"
-    covariance: Literal["empirical", "mcd"] = "empirical"
+    covariance: Literal["empirical", "mcd", "ledoit-wolf"] = "empirical"
 
 
 class RobustZ(Kind):
@@ -165,7 +167,7 @@ class Ngram(Kind):
     order: Literal[1, 2, 3] = 2
     over_events: Literal["max", "mean"] = "mean"
     fewest: ClassVar[int] = 2
-    events: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ("events",)
 
 
 class RelativeEntropy(Kind):
@@ -177,8 +179,21 @@ class RelativeEntropy(Kind):
     fewest: ClassVar[int] = 8
 
 
+class Embedding(Kind):
+    """How far a text's embedding lies from those of normal texts."""
+
+    kind: Literal["embedding"] = "embedding"
+    encoder: str = Field(description="a student's folder, a BERT's folder or hub id, or all-MiniLM-L6-v2")
+    score: Literal["nearest", "mahalanobis"] = "nearest"
+    prototypes: Positive = Field(default=512, description="cluster centres that are kept, of `nearest`")
+    fewest: ClassVar[int] = 4
+    int8: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...]] = ("texts",)
+
+
 AnyKind = Annotated[
     Mahalanobis | RobustZ | Hbos | Ecod | Pca | OneClassSvm | Nearest | Lof | KMeans | GaussianMixture
-    | IsolationForest | DenseAutoencoder | ConvAutoencoder | Forecaster | Ewma | Cusum | Ngram | RelativeEntropy,
+    | IsolationForest | DenseAutoencoder | ConvAutoencoder | Forecaster | Ewma | Cusum | Ngram | RelativeEntropy
+    | Embedding,
     Field(discriminator="kind"),
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """The stage that judges: how good each file's scores are on the test part, beside two baselines.
 
 Max |z| and Mahalanobis are fitted and calibrated on the same samples: what does not beat them has not earned its bytes.
-Left out: events of logs, which these two cannot read.
+Left out: events of logs and texts, which these two cannot read.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def policy_alarms(recipe: DetectorRecipe, above: Flags) -> Flags:
 
 
 def _baselines(recipe: DetectorRecipe, data: Path, test: SampleSet) -> Iterator[tuple[str, tuple[Scores, Threshold]]]:
-    if recipe.data.kind == "events":
+    if recipe.data.kind in ("events", "texts"):
         return
     train, held_out = read_part(data, "train"), read_part(data, "calibrate")
     for name, fit in BASELINES.items():

@@ -1,7 +1,8 @@
 """The stage that reads samples, and what later stages take from its folder.
 
 `train.npz`, `calibrate.npz` and `test.npz` hold rows, labels and times; `samples.json` says what they are. Windows are
-cut when they are used: they overlap, and would take `window` times the space.
+cut when they are used: they overlap, and would take `window` times the space. Of texts, the encoder's tokenizer lies
+beside them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import numpy as np
 from ...compress.load_samples import BUILT_IN, load_samples
 from ...compress.sample_files import split_array_name
 from ...compress.samples import SampleSet, cut_set
+from ...compress.text_encoder import encoder_files, save_tokenizer
+from ...runtime.tokenizer import TextTokenizer
 from ..recipe import resolve_path
 from ..text_files import read_json, write_json
 from ..workspace import Workspace, file_digest
+from .kinds import Embedding
 from .sections import DetectorRecipe
 
 PARTS = ("train", "calibrate", "test")
@@ -29,7 +33,11 @@ def read_samples(recipe: DetectorRecipe, space: Workspace) -> Path:
     by_labels = recipe.alarms.method == "best-f1"
 
     def work(folder: Path) -> None:
-        found = load_samples(recipe.data, resolve_path, recipe.seed, anomalies_calibrate=by_labels)
+        tokenizer = None
+        if isinstance(recipe.detector, Embedding):
+            save_tokenizer(recipe.detector.encoder, folder)
+            tokenizer = TextTokenizer(folder, recipe.data.window)
+        found = load_samples(recipe.data, resolve_path, recipe.seed, anomalies_calibrate=by_labels, tokenizer=tokenizer)
         parts = {name: getattr(found, name) for name in PARTS}
         for name, part in parts.items():
             known = {"labels": part.labels, "times": part.times}
@@ -49,6 +57,8 @@ def read_samples(recipe: DetectorRecipe, space: Workspace) -> Path:
     settings = {
         "data": recipe.data.model_dump(), "seed": recipe.seed, "by_labels": by_labels, "digests": _digests(recipe)
     }  # fmt: skip
+    if isinstance(recipe.detector, Embedding):
+        settings["encoder"] = [file_digest(path) for path in encoder_files(recipe.detector.encoder)]
     return space.stage("samples", work, settings=settings)
 
 

@@ -20,12 +20,12 @@ class DetectionTask(Section):
 
 
 class Samples(Section):
-    """Rows of numbers, or sessions of events: a file, or the built-in data `breast-cancer` or `bearings`."""
+    """Rows of numbers, sessions of events, or texts: a file, or the built-in data `breast-cancer` or `bearings`."""
 
-    kind: Literal["table", "series", "events", "windows"] = Field(
+    kind: Literal["table", "series", "events", "windows", "texts"] = Field(
         default="table",
         description="table: rows in any order; series: in order of time; events: a session of ids a line; windows: each"
-        " row is a window of one channel",
+        " row is a window of one channel; texts: a column of texts, or a text a line; window counts their tokens",
     )
     train: str = Field(description="CSV, TSV, JSON Lines, Parquet, file.npz::array, or a built-in name")
     test: str | None = Field(default=None, description="else the training file is split")
@@ -141,9 +141,11 @@ class DetectorRecipe(Section):
     def _data_fits_the_detector(self) -> DetectorRecipe:
         kind: Kind = self.detector
         name = self.detector.kind
-        if kind.events != (self.data.kind == "events"):
-            needed = "events" if kind.events else "numbers: data.kind table, series or windows"
-            raise ValueError(f"detector {name} reads {needed}, but data.kind is {self.data.kind}")
+        if self.data.kind not in kind.reads:
+            needed = " or ".join(kind.reads)
+            raise ValueError(f"detector {name} reads data.kind {needed}, but data.kind is {self.data.kind}")
+        if self.distill is not None and self.data.kind in ("events", "texts"):
+            raise ValueError(f"distill learns from numbers, but data.kind is {self.data.kind}: leave distill out")
         if self.data.kind != "windows" and self.data.window < kind.fewest:
             raise ValueError(
                 f"detector {name} needs data.window of at least {kind.fewest}, this recipe has {self.data.window}"

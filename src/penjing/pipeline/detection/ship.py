@@ -15,7 +15,7 @@ from ...runtime.engine import open_engine
 from ...runtime.manifest import Quality
 from ...runtime.policy import AlarmPolicy
 from ...runtime.sample_goldens import make_sample_goldens
-from ...runtime.samples import SampleFormat
+from ...runtime.samples import TEXTS_KIND, SampleFormat
 from ..provenance import provenance
 from ..recipe import recipe_to_yaml
 from ..report.detection import DetectorRow
@@ -23,6 +23,7 @@ from ..ship import BUNDLE, model_files
 from ..workspace import Workspace, in_first_process
 from .card import detector_card
 from .fit import TUNED
+from .kinds import Embedding
 from .proof import Made, Proof, read_proof
 from .quality import FILE, judge_detector, read_quality
 from .samples import read_facts, read_part
@@ -30,6 +31,7 @@ from .sections import DetectorRecipe
 
 GOLDENS = 32
 QUANTIZERS = {".onnx": quantize_onnx, ".tflite": quantize_tflite}
+TEXT_PACKAGES = ("transformers", "tokenizers")
 PACKAGES = ("torch", "scikit-learn", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert", "ai-edge-quantizer")
 
 
@@ -71,9 +73,18 @@ def _pack(recipe: DetectorRecipe, folder: Path, made: Made, rows: tuple[Detector
         policy=AlarmPolicy(recipe.alarms.count, recipe.alarms.of, recipe.alarms.gap),
         recipe_yaml=recipe_to_yaml(recipe), quality=quality,
         goldens=make_sample_goldens(_golden_samples(made.data), engines, thresholds),
-        provenance={**provenance(recipe, PACKAGES), "detector": recipe.detector.kind},
+        provenance=_origin(recipe), tokenizer_folder=made.data if recipe.data.kind == TEXTS_KIND else None,
         readme=detector_card(recipe, facts, proof, rows),
     )  # fmt: skip
+
+
+def _origin(recipe: DetectorRecipe) -> dict[str, Any]:
+    """What a detector's bundle says beyond every bundle: the kind and, of texts, the encoder."""
+    kind = recipe.detector
+    if isinstance(kind, Embedding):
+        encoder = {"encoder": Path(kind.encoder).name}
+        return {**provenance(recipe, PACKAGES + TEXT_PACKAGES), "detector": kind.kind, **encoder}
+    return {**provenance(recipe, PACKAGES), "detector": kind.kind}
 
 
 def _quality(row: DetectorRow, proof: Proof) -> Quality:
