@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from penjing.pipeline.detection.sections import DetectorRecipe
 from penjing.pipeline.recipe import (
     built_in_recipes,
     check_recipe,
@@ -144,10 +145,11 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, content: bytes, wor
 
 
 def test_the_schema_knows_every_key_and_forbids_others() -> None:
-    schema = recipe_schema()
-    assert set(schema["properties"]) == set(Recipe.model_fields)
-    assert schema["required"] == ["name", "task", "data"]
-    assert all(section["additionalProperties"] is False for section in schema["$defs"].values())
+    sections = recipe_schema()["$defs"]
+    for recipe, needed in ((Recipe, {"name", "task", "data"}), (DetectorRecipe, {"name", "task", "data", "detector"})):
+        assert set(sections[recipe.__name__]["properties"]) == set(recipe.model_fields)
+        assert set(sections[recipe.__name__]["required"]) == needed
+    assert all(section["additionalProperties"] is False for section in sections.values())
 
 
 def test_a_path_is_sought_from_the_working_folder_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
