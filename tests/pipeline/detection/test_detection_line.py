@@ -199,7 +199,7 @@ def test_a_suite_has_a_row_a_set_and_a_column_a_detector(tmp_path: Path) -> None
     assert [row[0] for row in rows] == ["blobs", "mean"]
     assert all(float(cell) > 0.95 for cell in rows[0][1:])
     assert len(entries) == 8
-    with pytest.raises(RecipeError, match="detector ngram reads data.kind events"):
+    with pytest.raises(RecipeError, match=r"detector ngram reads data\.kind events"):
         run_suite(recipe, tmp_path / "out", [file], ["ngram"], [1])
 
 
