@@ -253,7 +253,7 @@ def test_the_built_in_recipes_can_be_listed_and_shown(capsys: pytest.CaptureFixt
     assert yaml.safe_load(capsys.readouterr().out)["name"] == "sst2"
     assert "choose of these" in refusal(capsys, "recipe", "show", "sst3")
     assert penjing_command("recipe", "schema") == 0
-    assert json.loads(capsys.readouterr().out)["title"] == "Recipe"
+    assert json.loads(capsys.readouterr().out)["anyOf"]
 
 
 def test_doctor_names_versions_engines_and_extras(capsys: pytest.CaptureFixture[str]) -> None:

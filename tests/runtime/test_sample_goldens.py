@@ -17,12 +17,12 @@ from tiny_detector_bundle import FILES, WINDOW, shared_detector_bundle
 from penjing.runtime.bundle import open_bundle
 from penjing.runtime.detector import thresholds_of
 from penjing.runtime.errors import BundleError
+from penjing.runtime.goldens import write_goldens
 from penjing.runtime.sample_goldens import (
     SampleReport,
     read_sample_goldens,
     replay_samples,
     sample_problems,
-    write_sample_goldens,
 )
 
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 def rewrite(folder: Path, **change: Any) -> None:
     """Changes the first golden as a machine that answers differently would."""
     first, *others = read_sample_goldens(folder)
-    write_sample_goldens([replace(first, **change), *others], folder)
+    write_goldens([replace(first, **change), *others], folder)
     rehash(folder, "goldens.jsonl")
 
 
@@ -66,7 +66,7 @@ def test_a_golden_holds_samples_scores_and_the_first_files_decision() -> None:
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     goldens = read_sample_goldens(shared_detector_bundle())
-    write_sample_goldens(goldens, tmp_path)
+    write_goldens(goldens, tmp_path)
     assert read_sample_goldens(tmp_path) == goldens
 
 

@@ -6,7 +6,6 @@ pooler and head, which serve a classifier.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from ..runtime.errors import TrainingError
-from ..runtime.tokenizer import TOKENIZER_FILES, TOKENIZER_NAME
+from ..runtime.tokenizer import TOKENIZER_NAME, copy_tokenizer
 from .models.bert import BertClassifier, bert_from_teacher
 from .models.checkpoint import STUDENT_NAME, load_student
 from .teacher import load_encoder, locate_teacher
@@ -57,9 +56,7 @@ def save_tokenizer(encoder: str, folder: Path) -> None:
     if not (place / TOKENIZER_NAME).is_file():
         load_encoder(encoder, _NO_HEAD, 1)[1].save_pretrained(str(folder))
         return
-    for name in TOKENIZER_FILES:
-        if (place / name).is_file():
-            shutil.copyfile(place / name, folder / name)
+    copy_tokenizer(place, folder)
 
 
 def encoder_files(encoder: str) -> list[Path]:

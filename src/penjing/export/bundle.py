@@ -19,7 +19,7 @@ from ..runtime.bundle import Bundle, open_bundle, sha256_of
 from ..runtime.errors import ExportError, OutputError
 from ..runtime.goldens import Golden, write_goldens
 from ..runtime.manifest import MANIFEST_NAME, BundleFile, Manifest, Quality, write_manifest
-from ..runtime.tokenizer import TOKENIZER_FILES, TOKENIZER_NAME, TextTokenizer
+from ..runtime.tokenizer import TOKENIZER_NAME, TextTokenizer, copy_tokenizer
 from .model_facts import read_model_facts
 from .signature import TEXT
 
@@ -119,13 +119,6 @@ def check_tokenizer(folder: Path) -> None:
         raise ExportError(
             f"{folder / TOKENIZER_NAME} is missing, so there is no bundle to write: run the stage that makes it again"
         )
-
-
-def copy_tokenizer(source: Path, folder: Path) -> None:
-    """Those of TOKENIZER_FILES that `source` holds."""
-    for file in TOKENIZER_FILES:
-        if (source / file).is_file():
-            shutil.copyfile(source / file, folder / file)
 
 
 def write_papers(papers: Mapping[str, str], folder: Path) -> None:

@@ -14,14 +14,15 @@ from typing import Any
 from ..runtime.bundle import Bundle, open_bundle
 from ..runtime.calibration import Threshold
 from ..runtime.errors import ExportError
+from ..runtime.goldens import write_goldens
 from ..runtime.manifest import DETECTOR_TASK, Manifest, Quality, write_manifest
 from ..runtime.policy import AlarmPolicy
-from ..runtime.sample_goldens import SampleGolden, write_sample_goldens
+from ..runtime.sample_goldens import SampleGolden
 from ..runtime.samples import TEXTS_KIND, SampleFormat
+from ..runtime.tokenizer import copy_tokenizer
 from .bundle import (
     check_models,
     check_tokenizer,
-    copy_tokenizer,
     list_files,
     model_entry,
     replacing,
@@ -67,7 +68,7 @@ def write_detector_bundle(
             copy_tokenizer(tokenizer_folder, part)
         for file, source in model_files.items():
             shutil.copyfile(source, part / file)
-        write_sample_goldens(goldens, part)
+        write_goldens(goldens, part)
         write_papers({"recipe.yaml": recipe_yaml, "README.md": readme}, part)
         manifest = Manifest(
             name=name,

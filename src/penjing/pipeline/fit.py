@@ -18,7 +18,7 @@ from ..compress.prune.vocabulary import CUT_NAME, read_cut, unchanged
 from ..compress.tables import file_kind
 from ..compress.teacher import fine_tune_teacher, load_teacher, locate_teacher
 from ..compress.tokens import tokenize
-from ..runtime.tokenizer import TOKENIZER_FILES
+from ..runtime.tokenizer import copy_tokenizer
 from .prune_sections import Learning
 from .recipe import resolve_path
 from .sections import Recipe
@@ -116,7 +116,7 @@ def train_student(recipe: Recipe, space: Workspace, sources: Sources) -> Path:
 
     def work(folder: Path) -> None:
         model, lessons = load_teacher(sources.teacher), read_lessons(recipe, sources, sources.teacher)
-        copy_tokenizer(sources.teacher, folder)
+        take_tokenizer(sources.teacher, folder)
         if is_copy:
             curves = copy_teacher(model, lessons, folder)
         else:
@@ -156,11 +156,11 @@ def all_texts(data: Path, corpus: Path) -> tuple[str, ...]:
     return train + tuple(row["text"] for row in read_rows(corpus / "corpus.jsonl"))
 
 
-def copy_tokenizer(source: Path, target: Path) -> None:
-    """A student's folder holds its own tokenizer, since pruning may cut it."""
-    for name in (*TOKENIZER_FILES, CUT_NAME):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
+def take_tokenizer(source: Path, target: Path) -> None:
+    """A student's folder holds its own tokenizer and the list of its cut, since pruning may change them."""
+    copy_tokenizer(source, target)
+    if (source / CUT_NAME).is_file():
+        shutil.copyfile(source / CUT_NAME, target / CUT_NAME)
 
 
 def _student_learning(recipe: Recipe) -> Learning | None:

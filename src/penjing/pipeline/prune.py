@@ -25,7 +25,7 @@ from ..compress.prune.vocabulary import write_cut
 from ..compress.prune.widths import hidden_basis
 from ..compress.tokens import Batch, shuffled_batches, tokenize
 from ..runtime.errors import PruningError
-from .fit import Sources, all_texts, copy_tokenizer, read_lessons
+from .fit import Sources, all_texts, read_lessons, take_tokenizer
 from .latency_budget import latency_table, read_latency_table
 from .learned_plan import TRAINED, learn_plan
 from .prune_sections import Prune
@@ -122,7 +122,7 @@ def cut_and_recover(recipe: Recipe, space: Workspace, sources: Sources, student:
         batches = calibration(recipe, sources.data, student)
         small = apply_plan(model, cut, mend=lambda whole, part: refit_outputs(whole, part, batches))
         if cut.vocabulary is None:
-            copy_tokenizer(student, folder)
+            take_tokenizer(student, folder)
         else:
             write_cut_tokenizer(student, folder, cut.vocabulary)
             write_cut(cut.vocabulary, folder)

@@ -13,7 +13,7 @@ from ..compress.distill.learn_quantized import learn_quantized
 from ..compress.models.checkpoint import load_student, save_student
 from ..compress.training import TrainingPlan
 from ..export.verify import check_limits
-from .fit import Sources, copy_tokenizer, read_lessons
+from .fit import Sources, read_lessons, take_tokenizer
 from .proof import Made, Proof, prove_student
 from .prune_sections import Learning
 from .sections import QuantizedTraining, Recipe
@@ -51,7 +51,7 @@ def train_quantized(
             folder / CHECKPOINTS / "quantized",
         )  # fmt: skip
         save_student(trained.cpu(), folder)
-        copy_tokenizer(student, folder)
+        take_tokenizer(student, folder)
         history = read_json(student / "history.json") | {"quantized": [asdict(point) for point in curve]}
         write_json(folder / "history.json", history)
 

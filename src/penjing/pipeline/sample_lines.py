@@ -142,6 +142,11 @@ class SampleLines:
         return {**dict.fromkeys(self.features), **record}
 
 
+def named(source: str) -> str:
+    """As messages call it."""
+    return "stdin" if source == STDIN else source
+
+
 def blocks(source: str, follow: bool = False) -> Iterator[bytes]:
     """What a file (or stdin, "-") holds, in blocks as they come; with `follow`, goes on waiting at the file's end.
 

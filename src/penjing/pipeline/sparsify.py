@@ -19,7 +19,7 @@ from ..compress.prune.lottery import shares_of_remaining
 from ..compress.prune.sparse_bytes import NOT_FASTER, CodedSize, what_sparsity_buys
 from ..compress.prune.sparse_encoder import device_sizes, sparser_masks
 from ..compress.prune.weight_masks import apply_masks, bare_state, load_masks, save_masks, sparsity_of
-from .fit import Sources, copy_tokenizer
+from .fit import Sources, take_tokenizer
 from .recovery import recover, recovery_settings
 from .sections import Recipe
 from .text_files import read_json, write_json
@@ -70,7 +70,7 @@ def zero_and_recover(recipe: Recipe, space: Workspace, sources: Sources, student
         model = load_student(student)
         before = load_masks(student / MASKS_NAME) if (student / MASKS_NAME).exists() else None
         masks = sparser_masks(model, before, share)
-        copy_tokenizer(student, folder)
+        take_tokenizer(student, folder)
         apply_masks(model, masks)
         recover(recipe, sources, model, read_alignment(student), folder, began)
         small = load_student(student)

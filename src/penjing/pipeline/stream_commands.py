@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,21 +19,15 @@ import typer
 from numpy.typing import NDArray
 
 from ..runtime.bundle import open_bundle
-from ..runtime.calibration import (
-    QUANTILES,
-    Threshold,
-    best_f1_threshold,
-    conformal_threshold,
-    few_rows,
-    pot_threshold,
-)
+from ..runtime.calibration import QUANTILES, Threshold, few_rows
+from ..runtime.calibration import calibrate as choose_threshold
 from ..runtime.detector import Detector, load_detector, open_detector, thresholds_of
 from ..runtime.drift import DriftNotice
 from ..runtime.errors import BundleError, DataError, EngineError, EngineMissingError
 from ..runtime.manifest import DETECTOR_TASK, write_manifest
 from ..runtime.samples import SampleError
 from ..runtime.stream import Answers, Stream
-from .sample_lines import STDIN, Rows, SampleLines, blocks
+from .sample_lines import STDIN, Rows, SampleLines, blocks, named
 from .terminal import note, print_table
 from .text_alarms import all_texts, held_out_scores, watch_texts
 
@@ -68,7 +62,7 @@ def watch(
     if detector.tokenizer is not None:
         watch_texts(detector, source, follow=follow, show_all=show_all, as_json=as_json)
         return
-    stream, lines = detector.stream(), SampleLines(_named(source), detector.features)
+    stream, lines = detector.stream(), SampleLines(named(source), detector.features)
     show = _json_lines if as_json else _table_lines
     if not as_json:
         _print_rows([COLUMNS])
@@ -97,7 +91,7 @@ def calibrate(
       penjing calibrate runs/bearings/bundle held_out.csv --false-alarms 0.01
       penjing calibrate runs/bearings/bundle labelled.csv --method best-f1 --label anomaly
     """
-    choose = _chooser(method, false_alarms, label)
+    _check_options(method, false_alarms, label)
     opened = open_bundle(bundle)
     if opened.manifest.task != DETECTOR_TASK:
         raise BundleError(f"{bundle} is for {opened.manifest.task}, no detector: it has no threshold to calibrate")
@@ -116,8 +110,8 @@ def calibrate(
             scored = held_out_scores(detector, texts)
         else:
             rows = rows if rows is not None else _all_rows(detector, data, label)
-            scored = _held_out_scores(detector, rows, _named(data))
-        new[file] = choose(*scored)
+            scored = _held_out_scores(detector, rows, named(data))
+        new[file] = choose_threshold(method, *scored, false_alarms)
         cells.append(_threshold_row(file, old.get(file), new[file]))
     if not cells:
         raise EngineError("no model file could be calibrated: install an engine, see `penjing doctor`")
@@ -213,33 +207,16 @@ def _drift_words(notice: DriftNotice) -> str:
     )
 
 
-def _named(source: str) -> str:
-    return "stdin" if source == STDIN else source
-
-
-Chooser = Callable[[NDArray[np.float64], NDArray[np.bool_]], Threshold]
-
-
-def _chooser(method: str, false_alarms: float | None, label: str | None) -> Chooser:
-    """Scores and marks (true: anomaly) to a threshold. Raises DataError when the options do not go together."""
-    if method == "best-f1":
-        if label is None or false_alarms is not None:
-            raise DataError("best-f1 chooses by labels and takes no rate: give --label COLUMN, and no --false-alarms")
-        return best_f1_threshold
-    if false_alarms is None:
+def _check_options(method: str, false_alarms: float | None, label: str | None) -> None:
+    """Before anything is scored. Raises DataError when the options do not go together."""
+    if method == "best-f1" and (label is None or false_alarms is not None):
+        raise DataError("best-f1 chooses by labels and takes no rate: give --label COLUMN, and no --false-alarms")
+    if method != "best-f1" and false_alarms is None:
         raise DataError(f"{method} needs the rate that you want: give --false-alarms, such as 0.01")
-    rate, choose = false_alarms, conformal_threshold if method == "conformal" else pot_threshold
-
-    def of_normals(scores: NDArray[np.float64], marks: NDArray[np.bool_]) -> Threshold:
-        if marks.all():
-            raise DataError(f"all {len(marks)} labelled rows are anomalies: {method} is calibrated on normal rows")
-        return choose(scores[~marks], rate)
-
-    return of_normals
 
 
 def _all_rows(detector: Detector, data: str, label: str | None) -> Rows:
-    lines, parts = SampleLines(_named(data), detector.features, label), list[Rows]()
+    lines, parts = SampleLines(named(data), detector.features, label), list[Rows]()
     for block in blocks(data):
         rows, error = lines.take(block)
         if error is not None:
@@ -248,7 +225,7 @@ def _all_rows(detector: Detector, data: str, label: str | None) -> Rows:
     if (unfinished := lines.unfinished()) is not None:
         note(unfinished)
     if not sum(map(len, parts)):
-        raise DataError(f"{_named(data)} holds no samples: give a header and rows, or JSON lines")
+        raise DataError(f"{named(data)} holds no samples: give a header and rows, or JSON lines")
     return Rows(
         np.concatenate([part.values for part in parts]),
         tuple(line for part in parts for line in part.lines),

@@ -17,7 +17,7 @@ from ..runtime.detector import Detector
 from ..runtime.errors import DataError
 from ..runtime.policy import decide, no_votes
 from ..runtime.text_samples import TextScores
-from .sample_lines import STDIN, blocks
+from .sample_lines import blocks, named
 from .terminal import note, print_table
 
 TEXTS_AT_ONCE = 256
@@ -73,7 +73,7 @@ def all_texts(source: str, label: str | None) -> list[str]:
         raise DataError(f"lines of text have no column {label!r}: give normal texts, a line each, and no --label")
     texts = [text for lines in text_lines(source) for _, text in lines]
     if not texts:
-        raise DataError(f"{_named(source)} holds no text: give one text a line")
+        raise DataError(f"{named(source)} holds no text: give one text a line")
     return texts
 
 
@@ -94,7 +94,7 @@ def _decoded(source: str, number: int, raw: bytes) -> Line:
     try:
         return number, raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
     except UnicodeDecodeError:
-        raise DataError(f"{_named(source)}, line {number}: it is not UTF-8: convert the file") from None
+        raise DataError(f"{named(source)}, line {number}: it is not UTF-8: convert the file") from None
 
 
 def _scored(detector: Detector, texts: Sequence[str]) -> TextScores:
@@ -117,7 +117,3 @@ def _cells(detector: Detector, score: np.float32, alarm: np.bool_) -> tuple[str,
 def _note_cut(detector: Detector, truncated: Sequence[bool]) -> None:
     if cut := sum(truncated):
         note(f"{cut} of {len(truncated)} texts are longer than {detector.window} tokens and were cut")
-
-
-def _named(source: str) -> str:
-    return "stdin" if source == STDIN else source

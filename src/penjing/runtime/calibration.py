@@ -54,6 +54,13 @@ class Threshold:
         if len(self.quantiles) != QUANTILES or any(np.diff(self.quantiles) < 0):
             raise BundleError(f"a threshold needs {QUANTILES} ascending quantiles: run `penjing calibrate`")
 
+    def scales(self, scores: Scores) -> Scores:
+        """What a difference of each of `scores` [n] is measured in: that score, or the usual spread of normal scores
+        where it is larger."""
+        spread = self.quantiles[75] - self.quantiles[25]
+        scales: Scores = np.maximum(np.maximum(np.abs(scores), spread), np.finfo(np.float32).tiny)
+        return scales
+
     def to_plain(self) -> dict[str, Any]:
         """As the manifest holds it."""
         return {**asdict(self), "quantiles": list(self.quantiles)}
@@ -141,6 +148,21 @@ def pot_threshold(scores: ArrayLike, false_alarms: float) -> Threshold:
     ratio = false_alarms * n / tail
     step = -math.log(ratio) if abs(shape) < 1e-6 else (ratio**-shape - 1) / shape
     return _measured("pot", float(start + scale * step), false_alarms, ordered)
+
+
+def calibrate(method: str, scores: Scores, anomalous: NDArray[np.bool_], false_alarms: float | None) -> Threshold:
+    """The threshold by one of METHODS from `scores` [n], and which are of anomalies; best-f1 takes no rate.
+
+    Raises DataError as that method does, and where a rate is asked for and no row is normal.
+    """
+    if method == "best-f1":
+        return best_f1_threshold(scores, anomalous)
+    if false_alarms is None:
+        raise DataError(f"{method} needs the rate of false alarms that you want: give one, such as 0.01")
+    if anomalous.all():
+        raise DataError(f"all {len(anomalous)} labelled rows are anomalies: {method} is calibrated on normal rows")
+    choose = conformal_threshold if method == "conformal" else pot_threshold
+    return choose(scores[~anomalous], false_alarms)
 
 
 def rows_for(false_alarms: float) -> int:

@@ -7,10 +7,10 @@ out: quality, which needs labelled text.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from .errors import BundleError
 from .tokenizer import TOKENIZER_NAME, TextTokenizer
 
 GOLDENS_NAME = "goldens.jsonl"
+Row = TypeVar("Row")
 FP32_TOLERANCE = 1e-3
 """Largest difference of an fp32 logit between machines. An int8 file may round differently: its decision must stay."""
 
@@ -65,19 +66,24 @@ def make_goldens(
     return tuple(goldens)
 
 
-def write_goldens(rows: Sequence[Golden], folder: Path) -> None:
-    """Writes `goldens.jsonl` into `folder`, one row a line."""
+def write_goldens(rows: Sequence[Any], folder: Path) -> None:
+    """Writes `goldens.jsonl` into `folder`, one row a line: a Golden, or another frozen value of plain ones."""
     lines = (json.dumps(asdict(row), sort_keys=True, ensure_ascii=False) + "\n" for row in rows)
     (folder / GOLDENS_NAME).write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def read_goldens(folder: Path) -> tuple[Golden, ...]:
     """Reads `goldens.jsonl`; raises BundleError that names the line that is broken."""
-    path, rows = folder / GOLDENS_NAME, list[Golden]()
+    return read_golden_lines(folder, _from_json)
+
+
+def read_golden_lines(folder: Path, from_json: Callable[[Any], Row]) -> tuple[Row, ...]:
+    """The lines of `goldens.jsonl`, each made a row by `from_json`; raises BundleError as `read_goldens` does."""
+    path, rows = folder / GOLDENS_NAME, list[Row]()
     try:
         with path.open(encoding="utf-8") as file:
             for line in file:
-                rows.append(_from_json(json.loads(line)))
+                rows.append(from_json(json.loads(line)))
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error.strerror}): copy the bundle again") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

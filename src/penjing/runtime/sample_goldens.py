@@ -6,9 +6,8 @@ compares decisions at the manifest's threshold of today, which `penjing calibrat
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from .calibration import Threshold
 from .detector import INPUT, OUTPUT, open_detector
 from .engine import Engine
 from .errors import BundleError, EngineError
-from .goldens import GOLDENS_NAME
+from .goldens import GOLDENS_NAME, read_golden_lines
 
 RELATIVE_TOLERANCE = 1e-3
 """Largest relative difference of an fp32 score between machines. An int8 file may round differently: its decision must
@@ -60,25 +59,9 @@ def make_sample_goldens(
     return tuple(goldens)
 
 
-def write_sample_goldens(rows: Sequence[SampleGolden], folder: Path) -> None:
-    """Writes `goldens.jsonl` into `folder`, one row a line."""
-    lines = (json.dumps(asdict(row), sort_keys=True, ensure_ascii=False) + "\n" for row in rows)
-    (folder / GOLDENS_NAME).write_text("".join(lines), encoding="utf-8", newline="\n")
-
-
 def read_sample_goldens(folder: Path) -> tuple[SampleGolden, ...]:
     """Reads `goldens.jsonl`; raises BundleError that names the line that is broken."""
-    path, rows = folder / GOLDENS_NAME, list[SampleGolden]()
-    try:
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                rows.append(_from_json(json.loads(line)))
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read ({error.strerror}): copy the bundle again") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"{type(error).__name__} {error}"
-        raise BundleError(f"{path}, line {len(rows) + 1}, is no golden ({reason}): copy the bundle again") from None
-    return tuple(rows)
+    return read_golden_lines(folder, _from_json)
 
 
 def replay_samples(bundle: Bundle, file: str, threads: int = 1) -> SampleReport:
@@ -101,8 +84,7 @@ def replay_samples(bundle: Bundle, file: str, threads: int = 1) -> SampleReport:
     except (EngineError, ValueError) as error:
         raise BundleError(f"{GOLDENS_NAME} holds samples of another shape ({error}): make the bundle again") from None
     expected, found = np.array([golden.scores[file] for golden in goldens]), np.array(answers, np.float64)
-    spread = threshold.quantiles[75] - threshold.quantiles[25]
-    scale = np.maximum(np.maximum(np.abs(expected), spread), np.finfo(np.float32).tiny)
+    scale = threshold.scales(expected)
     at_threshold = np.maximum(np.abs(expected - threshold.threshold), np.abs(found - threshold.threshold))
     flips = (detector.above(expected) != detector.above(found)) & ~(at_threshold <= RELATIVE_TOLERANCE * scale)
     flips |= ~np.isfinite(found)

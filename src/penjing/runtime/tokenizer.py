@@ -24,6 +24,13 @@ _FIRST_PREFIX = 16
 _SPLITS_AT_SPACES = ("BertPreTokenizer", "Whitespace", "WhitespaceSplit")
 
 
+def copy_tokenizer(source: Path, folder: Path) -> None:
+    """Those of TOKENIZER_FILES that `source` holds."""
+    for name in TOKENIZER_FILES:
+        if (source / name).is_file():
+            (folder / name).write_bytes((source / name).read_bytes())
+
+
 @dataclass(frozen=True)
 class Encoded:
     """`input_ids`, `attention_mask` and `token_type_ids`, each [texts, longest] of int64; `truncated`, one a text."""

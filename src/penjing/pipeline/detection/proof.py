@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ...compress.samples import SampleSet
 from ...export.verify import wilson_interval
-from ...runtime.calibration import Threshold, best_f1_threshold, conformal_threshold, pot_threshold
+from ...runtime.calibration import Threshold, calibrate
 from ...runtime.detector import INPUT, OUTPUT
 from ...runtime.engine import open_engine
 from ..ship import model_files
@@ -130,25 +130,27 @@ def score_one_by_one(path: Path, samples: NDArray[Any]) -> Scores:
 
 def calibrated(alarms: Alarms, scores: Scores, part: SampleSet) -> Threshold:
     """The threshold by the recipe's method. Raises DataError where there are too few rows, or labels of one kind."""
-    if alarms.method == "best-f1":
-        return best_f1_threshold(scores, ~part.normal)
-    method = {"conformal": conformal_threshold, "pot": pot_threshold}[alarms.method]
-    return method(scores[part.normal], alarms.false_alarms)
+    return calibrate(alarms.method, scores, ~part.normal, alarms.false_alarms)
 
 
 def compare(
     file: str, scores: Scores, reference: Scores, normal: NDArray[np.bool_], own: Threshold, torchs: Threshold
 ) -> FileProof:
     """The proof from scores [n] of the file and of the torch detector, and which samples are normal."""
-    spread = torchs.quantiles[75] - torchs.quantiles[25]
-    scale = np.maximum(np.maximum(np.abs(reference), spread), np.finfo(np.float32).tiny)
     flips = int(((scores > own.threshold) != (reference > torchs.threshold))[normal].sum())
     normals = int(normal.sum())
     constant = np.ptp(reference) == 0 or np.ptp(scores) == 0
     rank = 1.0 if np.array_equal(scores, reference) else 0.0 if constant else float(spearmanr(scores, reference)[0])
     low, high = wilson_interval(flips, normals)
     return FileProof(
-        file, len(scores), float((np.abs(scores - reference) / scale).max()), rank, normals, flips, low, high
+        file,
+        len(scores),
+        float((np.abs(scores - reference) / torchs.scales(reference)).max()),
+        rank,
+        normals,
+        flips,
+        low,
+        high,
     )
 
 
