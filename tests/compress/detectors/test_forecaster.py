@@ -25,7 +25,7 @@ def test_residuals_are_scikit_learns_in_their_deviations() -> None:
     assert torch_scores(fitted, WINDOWS) == pytest.approx(expected, rel=1e-2, abs=1e-3)
 
 
-@pytest.mark.parametrize("regression", ["ols", "ridge", "lasso", "elastic_net", "huber"])
+@pytest.mark.parametrize("regression", ["ols", "ridge", "lasso", "elastic-net", "huber"])
 def test_a_usual_value_at_the_wrong_time_is_found(regression: Regression) -> None:
     contextual = WINDOWS[:50].copy()
     contextual[:, 3, 1] = 20 - (contextual[:, 3, 1] - 20)  # mirrored: as usual a value, but against the load

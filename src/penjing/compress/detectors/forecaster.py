@@ -20,8 +20,8 @@ from ...runtime.errors import TrainingError
 from .robust_z import MAD_TO_DEVIATION
 from .scaling import Samples, Scaler, check_fit, float_tensor, scaled, standard_scaler
 
-Regression = Literal["ols", "ridge", "lasso", "elastic_net", "huber"]
-PENALTIES = {"ridge": 1.0, "lasso": 0.01, "elastic_net": 0.01, "huber": 1e-4}
+Regression = Literal["ols", "ridge", "lasso", "elastic-net", "huber"]
+PENALTIES = {"ridge": 1.0, "lasso": 0.01, "elastic-net": 0.01, "huber": 1e-4}
 """Alphas of scikit-learn for standardised channels; those of lasso and elastic net are for one sample's mean loss."""
 SMALLEST_SHARE = 0.3
 """Of the residuals' standard deviation: what counts where their MAD is less. A channel that mostly rests has a MAD of
@@ -87,7 +87,7 @@ def fit_forecaster(
 def _regression(name: Regression, penalty: float | None) -> Any:
     if name == "ols":
         return LinearRegression()
-    models = {"ridge": Ridge, "lasso": Lasso, "elastic_net": ElasticNet, "huber": HuberRegressor}
+    models = {"ridge": Ridge, "lasso": Lasso, "elastic-net": ElasticNet, "huber": HuberRegressor}
     return models[name](alpha=PENALTIES[name] if penalty is None else penalty)
 
 

@@ -16,6 +16,9 @@ from ...runtime.errors import TrainingError
 
 Samples = NDArray[np.float64]
 """[n, window, channels]; a window of 1 is one sample of a table."""
+SMALLEST_SPREAD = 1e-6
+"""Share of its mean by which a channel must spread to count as changing: less is rounding, on the device and of the
+mean itself (1,000 times 0.1 have a standard deviation of 1e-17)."""
 
 
 class Scaler(nn.Module):
@@ -36,8 +39,8 @@ class Scaler(nn.Module):
 def standard_scaler(samples: Samples) -> Scaler:
     """Mean and standard deviation of each channel over all rows and places; a constant channel keeps its unit."""
     rows = samples.reshape(-1, samples.shape[-1])
-    spread = rows.std(axis=0)
-    return Scaler(rows.mean(axis=0), np.where(spread > 0, spread, 1.0))
+    mean, spread = rows.mean(axis=0), rows.std(axis=0)
+    return Scaler(mean, np.where(spread > SMALLEST_SPREAD * np.abs(mean), spread, 1.0))
 
 
 def scaled(scaler: Scaler, samples: Samples) -> Samples:

@@ -65,7 +65,7 @@ class OneClassSvm(Kind):
     """A boundary around the normal data (RBF kernel)."""
 
     kind: Literal["one-class-svm"] = "one-class-svm"
-    nu: float = Field(default=0.5, gt=0, le=1, description="share of the rows that become support vectors")
+    nu: float = Field(default=0.5, gt=0, lt=1, description="share of the rows that become support vectors")
     gamma: float | None = Field(default=None, gt=0, description="of the kernel; 1 / values of a window if not given")
     prototypes: Positive = Field(default=1024, description="rows that it is fitted on at most")
 
@@ -165,7 +165,7 @@ class Ngram(Kind):
 
     kind: Literal["ngram"] = "ngram"
     order: Literal[1, 2, 3] = 2
-    over_events: Literal["max", "mean"] = "mean"
+    over_events: Literal["rms", "max", "mean"] = "rms"
     fewest: ClassVar[int] = 2
     reads: ClassVar[tuple[str, ...]] = ("events",)
 
