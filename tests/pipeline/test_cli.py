@@ -14,21 +14,17 @@ from typing import Any
 
 import pytest
 import yaml
+from command import penjing_command
 from tiny import write_encoder, write_table
 from tiny_bundle import FILES, LABELS, edit_manifest, poison
+from tiny_detector_bundle import WINDOW, shared_detector_bundle
 
 import penjing
-from penjing.pipeline.cli import main
 
-COMMANDS = ("run", "predict", "verify", "bench", "inspect", "doctor", "recipe list", "recipe show", "recipe schema")
-
-
-def penjing_command(*arguments: str) -> int:
-    """Runs the command in this process; the exit code."""
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
+COMMANDS = (
+    "run", "suite", "predict", "watch", "calibrate", "verify", "bench", "inspect", "doctor", "recipe list",
+    "recipe show", "recipe schema",
+)  # fmt: skip
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -243,6 +239,19 @@ def test_bench_measures_a_file_and_writes_its_samples(
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert {row[0] for row in rows[1:] if row[1] == "warm"} == {"model.int8.onnx"}
     assert json.loads(out.read_text())["measurements"][0]["samples_ms"]
+
+
+def test_bench_measures_a_detector_at_its_window_and_compares_no_text_with_it(
+    own_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector, out = str(shared_detector_bundle()), tmp_path / "bench.json"
+    assert penjing_command("bench", detector, "--threads", "1", "--json", str(out)) == 0
+    found = json.loads(out.read_text())
+    assert found["settings"]["lengths"] == [WINDOW]
+    assert {subject["file"] for subject in found["subjects"]} == set(FILES)
+    capsys.readouterr()
+    assert "leave --length out" in refusal(capsys, "bench", detector, "--length", "8")
+    assert "answer different questions" in refusal(capsys, "bench", detector, str(own_bundle))
 
 
 def test_the_built_in_recipes_can_be_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from command import penjing_command
 from tiny_classifiers import tiny_bert, tiny_mobilebert
 from tiny_recipe import tiny_recipe
 
@@ -18,7 +19,6 @@ from penjing.compress.models.checkpoint import count_parameters, load_student
 from penjing.compress.prune.costs import cost_of
 from penjing.compress.prune.widths import shape_with
 from penjing.pipeline import compare_cuts as comparing
-from penjing.pipeline.cli import main
 from penjing.pipeline.compare_cuts import list_cuts, prune_section, references
 from penjing.pipeline.fit import train_student
 from penjing.pipeline.recipe import check_recipe
@@ -39,9 +39,7 @@ def compare_recipe(folder: Path, **prune: Any) -> dict[str, Any]:
 
 
 def command(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(["prune", "compare", *arguments])
-    return int(stopped.value.code or 0)
+    return penjing_command("prune", "compare", *arguments)
 
 
 def stages(out: Path) -> dict[str, int]:

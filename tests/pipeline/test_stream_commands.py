@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import penjing_command
 from tiny_detector_bundle import FEATURES, FILES, WINDOW, series, shared_detector_bundle
 
 import penjing
-from penjing.pipeline.cli import main
 from penjing.pipeline.sample_lines import SampleLines
 from penjing.runtime import load_detector
 from penjing.runtime.bundle import open_bundle
@@ -29,14 +29,6 @@ SERIES = series(60, seed=9)
 SERIES[40:44, 2] += 8
 SECONDS = 1714564800 + np.arange(60)
 """From 2024-05-01T12:00:00Z."""
-
-
-def penjing_command(*arguments: str) -> int:
-    """Runs the command in this process; the exit code."""
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

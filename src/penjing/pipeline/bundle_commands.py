@@ -15,7 +15,7 @@ from ..runtime.bundle import Bundle, open_bundle
 from ..runtime.calibration import Threshold
 from ..runtime.detector import Detector, policy_of, thresholds_of
 from ..runtime.errors import BundleError, DataError, EngineError, EngineMissingError, OutputError
-from ..runtime.goldens import GOLDENS_NAME, GoldenReport, golden_problems, read_goldens, replay
+from ..runtime.goldens import GoldenReport, golden_problems, replay
 from ..runtime.manifest import DETECTOR_TASK, Manifest, Quality
 from ..runtime.predictor import Prediction, Predictor, load
 from ..runtime.sample_goldens import SampleReport, replay_samples, sample_problems
@@ -93,29 +93,33 @@ def verify(bundle: BundleFolder, threads: Threads = 1) -> None:
 
 def bench(
     bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="One or more bundles' folders.")],
-    length: Annotated[list[int] | None, typer.Option(min=2, help="Tokens; repeatable. 32 and 128 if none.")] = None,
+    length: Annotated[
+        list[int] | None, typer.Option(min=2, help="Tokens of a text; repeatable. 32 and 128 if none.")
+    ] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="Repeatable. 1 and 2 if not given.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything, raw samples too.")] = None,
 ) -> None:
     """Measures every model file of the bundles on this machine, side by side in one interleaved run.
 
-    The texts are the goldens of the first bundle. A difference below the noise floor is called none.
+    The texts, or a detector's samples, are the goldens of the first bundle. A difference below the noise floor is
+    called none.
 
     \b
     Examples:
       penjing bench runs/assistant/bundle
       penjing bench runs/a/bundle runs/b/bundle --length 64 --threads 1 --json bench.json
+      penjing bench runs/bearings/bundle --threads 1
     """
     require("benchmarks")
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise OutputError(f"no folder {json_file.absolute().parent} for {json_file.name}: make it, or choose another")
-    from ..benchmarks.plan import Plan, subjects_of
+    from ..benchmarks.plan import subjects_of
     from ..benchmarks.targets.local import measure
     from .bench_tables import comparison_lines, measurement_rows
+    from .golden_plan import golden_plan
 
     opened = [open_bundle(folder) for folder in bundles]
-    texts = tuple(golden.text for golden in read_goldens(opened[0].verified(GOLDENS_NAME).parent))
-    plan = Plan(texts, lengths=tuple(length or (32, 128)), threads=tuple(threads or (1, 2)))
+    plan = golden_plan(opened, length, tuple(threads or (1, 2)))
     many = len(opened) > 1
     subjects = subjects_of(
         [(str(bundle.folder), bundle) for bundle in opened],

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...runtime.errors import TrainingError
 from .descent import Descent, descend, seeded
 from .scaling import Samples, Scaler, check_fit, float_tensor, scaled, standard_scaler
+from .scores import score_with_torch
 
 Scores = NDArray[np.float64]
 Teacher = Callable[[Samples], Any]
@@ -26,8 +26,6 @@ Teacher = Callable[[Samples], Any]
 
 FEWEST_ROWS = 20
 BATCH_ROWS = 256
-ROWS_AT_ONCE = 2048
-"""That a teacher scores: a k-NN bank makes a matrix of rows x prototypes."""
 
 
 class Distilled(nn.Module):
@@ -79,9 +77,7 @@ def distil_detector(
 def teacher_scores(teacher: Teacher | nn.Module, samples: Samples) -> Scores:
     """[n] of samples [n, window, channels]; a module scores float32 samples. Raises TrainingError if not finite."""
     if isinstance(teacher, nn.Module):
-        with torch.no_grad():
-            parts = [teacher(part) for part in torch.split(float_tensor(samples), ROWS_AT_ONCE)]
-        scores = torch.cat(parts).double().numpy()
+        scores = score_with_torch(teacher, samples)
     else:
         scores = np.asarray(teacher(samples), dtype=np.float64)
     if scores.shape != (len(samples),) or not np.isfinite(scores).all():

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -37,7 +36,9 @@ from ...compress.detectors.one_class_svm import fit_one_class_svm
 from ...compress.detectors.pca import fit_pca
 from ...compress.detectors.relative_entropy import fit_relative_entropy
 from ...compress.detectors.robust_z import fit_robust_z
+from ...compress.detectors.scores import score_with_torch
 from ...compress.detectors.tune_quantized import tune_quantized
+from ...compress.samples import SampleSet
 from ...export.signature import samples_signature
 from ...export.to_onnx import export_onnx
 from ...export.to_tflite import export_tflite
@@ -56,7 +57,6 @@ FITS: dict[str, Callable[..., nn.Module]] = {
     "embedding": fit_embedding,
 }  # fmt: skip
 """By the name that a recipe gives."""
-ROWS_AT_ONCE = 256
 TUNED = "tuned"
 """In the name of a file that was fine-tuned for int8: the source of the int8 file alone."""
 
@@ -66,15 +66,14 @@ def fit_detector(recipe: DetectorRecipe, space: Workspace, data: Path) -> Path:
     part; and `fit.json`: what was fitted, how long it took, and the gate's verdict on a distilled student."""
 
     def work(folder: Path) -> None:
-        began = time.monotonic()
-        module, verdict = _fit(recipe, data)
+        parts = {name: read_part(data, name) for name in PARTS}
+        train, began = parts["train"].rows, time.monotonic()
+        module, verdict = _fit(recipe, train, parts["calibrate"])
         seconds = time.monotonic() - began
-        module.eval()
         _write_files(recipe, data, module, folder)
         if isinstance(module, DenseReconstruction) and recipe.quantize.training:
-            tuned = tune_quantized(module, read_part(data, "train").rows, seed=recipe.seed).eval()
-            _write_files(recipe, data, tuned, folder, f".{TUNED}")
-        scores: dict[str, Any] = {name: score_with_torch(module, read_part(data, name).rows) for name in PARTS}
+            _write_files(recipe, data, tune_quantized(module, train, seed=recipe.seed), folder, f".{TUNED}")
+        scores: dict[str, Any] = {name: score_with_torch(module, part.rows) for name, part in parts.items()}
         np.savez(folder / "reference.npz", **scores)
         parameters = sum(value.numel() for value in module.state_dict().values())
         facts = {"detector": type(module).__name__, "numbers": parameters, "seconds": seconds}
@@ -87,27 +86,12 @@ def fit_detector(recipe: DetectorRecipe, space: Workspace, data: Path) -> Path:
     return space.stage("detector", work, inputs=[data], settings=settings)
 
 
-def fit_module(recipe: DetectorRecipe, data: Path) -> nn.Module:
-    """The detector that the recipe names, on its training part."""
-    options = recipe.detector.model_dump(exclude={"kind"})
-    module = FITS[recipe.detector.kind](read_part(data, "train").rows, seed=recipe.seed, **options)
-    return module.eval()
-
-
-def score_with_torch(module: nn.Module, samples: NDArray[Any]) -> NDArray[np.float64]:
-    """[n], in fp32 as on the device, some rows at a time."""
-    with torch.no_grad():
-        chunks = (samples[i : i + ROWS_AT_ONCE] for i in range(0, len(samples), ROWS_AT_ONCE))
-        found = [module(torch.tensor(chunk, dtype=torch.float32)).double().numpy() for chunk in chunks]
-    return np.concatenate(found) if found else np.zeros(0)
-
-
-def _fit(recipe: DetectorRecipe, data: Path) -> tuple[nn.Module, dict[str, Any] | None]:
+def _fit(recipe: DetectorRecipe, train: NDArray[Any], held_out: SampleSet) -> tuple[nn.Module, dict[str, Any] | None]:
     """The module to ship and, of a distilled one, the verdict: one that fails the gate is not shipped."""
-    teacher = fit_module(recipe, data)
+    options = recipe.detector.model_dump(exclude={"kind"})
+    teacher = FITS[recipe.detector.kind](train, seed=recipe.seed, **options).eval()
     if recipe.distill is None:
         return teacher, None
-    train, held_out = read_part(data, "train").rows, read_part(data, "calibrate")
     student = distil_detector(teacher, train, hidden=recipe.distill.hidden, seed=recipe.seed)
     # Test labels stay unseen: the gate looks at ranks, unless the calibration part has anomalies of its own.
     labels = held_out.labels if held_out.labels is not None and held_out.labels.any() else None

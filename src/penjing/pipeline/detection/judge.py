@@ -23,8 +23,9 @@ from ..report.model import Share
 from ..ship import BUNDLE, model_files
 from ..text_files import read_json, write_json
 from ..workspace import Workspace, file_digest, in_first_process
+from .baselines import score_baselines
 from .proof import Made, Proof, Scores, read_proof, read_scores
-from .quality import FILE, judge_detector, policy_alarms, read_baselines, read_quality
+from .quality import FILE, judge_detector, policy_alarms, read_quality
 from .samples import read_facts, read_part
 from .sections import DetectorRecipe
 
@@ -49,12 +50,15 @@ def measure_detector(recipe: DetectorRecipe, space: Workspace, made: Made) -> Pa
 
 def report_detector(recipe: DetectorRecipe, space: Workspace, made: Made, measured: Path | None) -> None:
     """`report.html`, `report.json` and `report.md` in the output folder. Without `measured`, of a run that failed."""
-    judged = judge_detector(recipe, space, made)
-    in_first_process(lambda: write_detection_report(space.root, _report(recipe, made, judged, measured)))
+    rows = read_quality(judge_detector(recipe, space, made))
+    baselines = read_scores(score_baselines(recipe, space, made.data), "test")
+    in_first_process(lambda: write_detection_report(space.root, _report(recipe, made, rows, baselines, measured)))
 
 
-def _report(recipe: DetectorRecipe, made: Made, judged: Path, measured: Path | None) -> DetectionReport:
-    rows = read_quality(judged)
+def _report(
+    recipe: DetectorRecipe, made: Made, rows: tuple[DetectorRow, ...], baselines: Mapping[str, Scores],
+    measured: Path | None,
+) -> DetectionReport:  # fmt: skip
     facts, proof, fitted = read_facts(made.data), read_proof(made.proof), read_json(made.fitted / "fit.json")
     best = preferred(rows)
     test, scores = read_part(made.data, "test"), read_scores(made.proof, "test")[best.label]
@@ -70,7 +74,7 @@ def _report(recipe: DetectorRecipe, made: Made, judged: Path, measured: Path | N
         best=best.label, models=rows, files=_files(made, proof),
         verdict=verdict and f"{'shipped' if verdict['passed'] else 'not shipped'}: {verdict['sentence']}",
         notes=(*facts["notes"], *((few,) if few else ())),
-        scores=tuple(_scored(recipe, best, test, scores, read_baselines(judged))),
+        scores=tuple(_scored(recipe, best, test, scores, baselines)),
         labels=() if test.labels is None else tuple((~test.normal).tolist()),
         times=() if test.times is None else tuple(test.times.tolist()),
         run=None if measured is None else Run.from_json(read_json(measured / "run.json")),

@@ -6,7 +6,7 @@ same ranks, and after its own calibration the same decisions. Left out: how good
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from .sections import Alarms, DetectorLimits, DetectorRecipe
 
 TORCH = "torch"
 """Stands where a file's name does in what is said of the torch detector itself."""
+HELD_OUT = ("calibrate", "test")
+"""The parts that no fit sees."""
 Scores = NDArray[np.float64]
 
 
@@ -81,9 +83,9 @@ def prove_detector(recipe: DetectorRecipe, space: Workspace, data: Path, fitted:
     def work(folder: Path) -> None:
         calibrate, test = read_part(data, "calibrate"), read_part(data, "test")
         with np.load(fitted / "reference.npz", allow_pickle=False) as arrays:
-            scores: dict[str, tuple[Scores, ...]] = {TORCH: (arrays["calibrate"], arrays["test"])}
+            scores: dict[str, Sequence[Scores]] = {TORCH: [arrays[part] for part in HELD_OUT]}
         for name, path in model_files(files).items():
-            scores[name] = tuple(score_one_by_one(path, part.rows) for part in (calibrate, test))
+            scores[name] = [score_one_by_one(path, part.rows) for part in (calibrate, test)]
         thresholds = {name: calibrated(recipe.alarms, found[0], calibrate) for name, found in scores.items()}
         proofs = [
             compare(name, scores[name][1], scores[TORCH][1], test.normal, thresholds[name], thresholds[TORCH])
@@ -91,12 +93,7 @@ def prove_detector(recipe: DetectorRecipe, space: Workspace, data: Path, fitted:
             if name != TORCH
         ]
         broken = [sentence for proof in proofs for sentence in broken_limits(proof, recipe.limits)]
-        kept: dict[str, Any] = {
-            f"{name}:{part}": scored
-            for name, found in scores.items()
-            for part, scored in zip(("calibrate", "test"), found, strict=True)
-        }
-        np.savez(folder / "scores.npz", **kept)
+        write_scores(scores, folder)
         write_json(folder / "proof.json", {
             "files": [asdict(proof) for proof in proofs],
             "thresholds": {name: threshold.to_plain() for name, threshold in thresholds.items()},
@@ -114,8 +111,16 @@ def read_proof(folder: Path) -> Proof:
     return Proof(tuple(FileProof(**entry) for entry in raw["files"]), thresholds, tuple(raw["broken"]))
 
 
+def write_scores(scores: Mapping[str, Sequence[Scores]], folder: Path) -> None:
+    """Writes `scores.npz`: of each name, the scores of the parts HELD_OUT."""
+    kept: dict[str, Any] = {
+        f"{name}:{part}": scored for name, found in scores.items() for part, scored in zip(HELD_OUT, found, strict=True)
+    }
+    np.savez(folder / "scores.npz", **kept)
+
+
 def read_scores(folder: Path, part: str) -> dict[str, Scores]:
-    """Scores [n] of a part by file, the torch detector's under TORCH."""
+    """Scores [n] of a part by file, the torch detector's under TORCH, or by baseline."""
     with np.load(folder / "scores.npz", allow_pickle=False) as arrays:
         return {name.rsplit(":", 1)[0]: arrays[name] for name in arrays.files if name.endswith(f":{part}")}
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ...runtime.policy import AlarmPolicy
 from ..section import Section
 from .kinds import AnyKind, Kind
 
@@ -60,6 +61,11 @@ class Alarms(Section):
         if self.count > self.of:
             raise ValueError(f"{self.count} of {self.of} scores cannot be above the threshold: make count at most of")
         return self
+
+    @property
+    def policy(self) -> AlarmPolicy:
+        """As the runtime takes it."""
+        return AlarmPolicy(self.count, self.of, self.gap)
 
 
 class Stream(Section):

@@ -13,7 +13,6 @@ from ...export.detector_bundle import write_detector_bundle
 from ...export.quantize import quantize_onnx, quantize_tflite
 from ...runtime.engine import open_engine
 from ...runtime.manifest import Quality
-from ...runtime.policy import AlarmPolicy
 from ...runtime.sample_goldens import make_sample_goldens
 from ...runtime.samples import TEXTS_KIND, SampleFormat
 from ..provenance import provenance
@@ -70,7 +69,7 @@ def _pack(recipe: DetectorRecipe, folder: Path, made: Made, rows: tuple[Detector
             features=tuple(facts["features"]), typical=tuple(facts["typical"]),
             kind="table" if recipe.data.kind == "windows" else recipe.data.kind, **recipe.stream.model_dump(),
         ),
-        policy=AlarmPolicy(recipe.alarms.count, recipe.alarms.of, recipe.alarms.gap),
+        policy=recipe.alarms.policy,
         recipe_yaml=recipe_to_yaml(recipe), quality=quality,
         goldens=make_sample_goldens(_golden_samples(made.data), engines, thresholds),
         provenance=_origin(recipe), tokenizer_folder=made.data if recipe.data.kind == TEXTS_KIND else None,
