@@ -4,8 +4,7 @@ It computes with values rounded as `fake_quantization.py` rounds them (as int8 O
 and its targets are the logarithms of its own float scores, of normal rows and of the rows around them that
 `distilled.py` draws: scores of anomalies must not move either. Learning the reconstructions themselves leaves larger
 errors of the scores (on ADBench's shuttle and mammography). The rounding of a row depends on that row alone, as on a
-device that scores one sample at a time. Left out: convolutions, which ONNX files keep in float, and static int8, whose
-ranges are fixed.
+device that scores one sample at a time. Left out: convolutions, and static int8, whose ranges are fixed.
 """
 
 from __future__ import annotations
