@@ -126,7 +126,7 @@ class ConvAutoencoder(Kind):
     kind: Literal["conv-autoencoder"] = "conv-autoencoder"
     encoder: tuple[Positive, ...] | None = Field(default=None, description="widths of the halvings; else by the data")
     kernel_size: Positive = 5
-    epochs: Positive = 60
+    epochs: Positive | None = Field(default=None, description="if not given: 60, or more where windows are few")
     batch_size: Positive = 64
     learning_rate: float = Field(default=3e-3, gt=0)
     int8: ClassVar[bool] = True
