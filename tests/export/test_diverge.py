@@ -6,8 +6,9 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from onnx import numpy_helper
 
-from penjing.export.block_values import block_names, tflite_module
+from penjing.export.block_values import block_names
 from penjing.export.diverge import first_departure, locate_divergence
+from penjing.export.graph_names import tflite_module
 
 LENGTHS = (8, 16, 24)
 
@@ -40,6 +41,7 @@ def test_a_module_path_is_read_from_a_tflite_name():
     assert tflite_module("a.b._Wrapper/a.Student_model/a.b.Layer_0/torch.nn.Linear_up_proj;2") == "0.up_proj"
     assert tflite_module("a.b._Wrapper/a.Student_model;;a.b._Wrapper/a.Student_model/torch.nn.Linear_head;") == ""
     assert tflite_module("arith.constant4") == ""
+    assert [tflite_module(name) for name in ("0.up_proj;12", ";13")] == ["0.up_proj", ""]
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "model.int8.onnx"])
@@ -71,16 +73,18 @@ def test_the_block_of_a_damaged_onnx_weight_is_found(exported, tmp_path, weight)
     assert found.sentence.startswith(f"the values part at {found.place}: relative error ")
 
 
-@pytest.mark.parametrize(("name", "block"), [(b"Layer_0/", "layers.0"), (b"Layer_1/", "layers.1")])
-def test_the_block_of_a_damaged_tflite_weight_is_found(exported_tflite, tmp_path, name, block):
+@pytest.mark.parametrize(("module", "block"), [("0.output", "layers.0"), ("1.output", "layers.1")])
+def test_the_block_of_a_damaged_tflite_weight_is_found(exported_tflite, tmp_path, module, block):
     made = exported_tflite
     content = bytearray((made.folder / "model.int8.tflite").read_bytes())
     model = schema.Model.GetRootAs(content, 0)
     graph = model.Subgraphs(0)  # all signatures share the scales
-    for tensor in map(graph.Tensors, range(graph.TensorsLength())):
-        quantized = tensor.Quantization() is not None and tensor.Quantization().ScaleLength() > 1
-        if quantized and name in tensor.Name() and b"Linear_output" in tensor.Name():
-            tensor.Quantization().ScaleAsNumpy()[:] *= 20
+    for operator in map(graph.Operators, range(graph.OperatorsLength())):
+        if tflite_module(graph.Tensors(operator.Outputs(0)).Name().decode()) != module:
+            continue
+        for tensor in map(graph.Tensors, operator.InputsAsNumpy()):
+            if tensor.Quantization() is not None and tensor.Quantization().ScaleLength() > 1:
+                tensor.Quantization().ScaleAsNumpy()[:] *= 20
     path = tmp_path / "model.int8.tflite"
     path.write_bytes(bytes(content))
     found = locate_divergence(made.model, path, "tflite", made.texts, LENGTHS)

@@ -19,6 +19,7 @@ from torch import nn
 
 from ..runtime.onnx_engine import import_onnxruntime
 from ..runtime.tflite_engine import SIGNATURE_PREFIX
+from .graph_names import tflite_module
 from .signature import TEXT
 
 Inputs = dict[str, NDArray[np.int64]]
@@ -111,16 +112,6 @@ def tflite_reader(path: Path, model: nn.Module) -> Callable[[Inputs], Values]:
         return _floats({**values, TEXT.output: logits})
 
     return read
-
-
-def tflite_module(name: str) -> str:
-    """The module path in a tensor's name as litert-torch writes it; numbered lists are not part of it.
-
-    Example: "a.Wrapper/a.b.Student_model/a.b.Layer_0/torch.nn.Linear_output;2" -> "0.output" (the wrapper's own
-    attribute is left out). Of a fused operator's names, joined by ";;", the first is the outermost.
-    """
-    parts = [part.rpartition(".")[2].lstrip("_").partition("_")[2] for part in name.split(";")[0].split("/")]
-    return ".".join(parts[2:])
 
 
 def _results(graph: Any) -> Iterator[tuple[int, str]]:

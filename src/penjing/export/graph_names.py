@@ -1,7 +1,7 @@
-"""Names in an exported ONNX graph that say which module computes a value: `layers.0.up.1/Add` instead of `val_115`.
+"""Names in an exported graph that say which module computes a value: in ONNX `layers.0.up.1/Add` instead of `val_115`.
 
-They make a graph readable in a viewer, and let `diverge.py` say in which block two files part. Left out: inputs,
-outputs and parameters, which have good names already.
+They make a graph readable in a viewer, and let `diverge.py` say in which block two files part; in TFLite litert-torch
+writes them. Left out: inputs, outputs and parameters, which have good names already.
 """
 
 from __future__ import annotations
@@ -58,3 +58,16 @@ def _rename(graph: onnx.GraphProto, renamed: dict[str, str]) -> None:
         node.output[:] = [renamed.get(name, name) for name in node.output]
     for tensor in graph.initializer:
         tensor.name = renamed.get(tensor.name, tensor.name)
+
+
+def tflite_module(name: str) -> str:
+    """The module path in a tensor's name as litert-torch writes it; numbered lists are not part of it.
+
+    Example: "a.Wrapper/a.b.Student_model/a.b.Layer_0/torch.nn.Linear_output;2" -> "0.output" (the wrapper's own
+    attribute is left out). Of a fused operator's names, joined by ";;", the first is the outermost. Names that
+    `share_buffers.py` made short begin with the path itself: "0.output;12".
+    """
+    if "/" not in name:
+        return name.rpartition(";")[0]
+    parts = [part.rpartition(".")[2].lstrip("_").partition("_")[2] for part in name.split(";")[0].split("/")]
+    return ".".join(parts[2:])

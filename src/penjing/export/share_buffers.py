@@ -1,8 +1,9 @@
-"""One copy of what the signatures of a TFLite file have in common.
+"""One copy of what the signatures of a TFLite file have in common, and short names for what nobody asks for by name.
 
 Every signature is a graph of its own. The quantizer repeats the scales and zero points of every row for each of them
 and, depending on its version, the weights; here equal bytes are stored once. Weights that lie behind the flatbuffer
-come inside, where older readers look for them. Left out: files beyond 2 GB, for which there is no inside.
+come inside, where older readers look for them. The converter names every tensor inside a graph after the
+classes of all modules around it, in 250 bytes. Left out: files beyond 2 GB, for which there is no inside.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from .graph_names import tflite_module
+
 FILE_IDENTIFIER = b"TFL3"
 ALIGNMENT = 16
 
 
 def share_buffers(file: bytes) -> bytes:
-    """The same model with each distinct constant stored once. Names, shapes and operators stay as they are.
+    """The same model with each distinct constant stored once. Shapes, operators, and names of inputs and outputs stay
+    as they are.
 
     `file` is the content of a TFLite file; so is what is returned.
     """
@@ -46,6 +50,7 @@ def share_buffers(file: bytes) -> bytes:
     for entry in model.metadata or []:
         entry.buffer = place[entry.buffer]
     model.buffers = kept
+    _say_less(model)
     builder = _SharingBuilder(len(file))
     builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
     return bytes(builder.Output())
@@ -67,6 +72,22 @@ class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
             self.Bytes[self.Head() : self.Head() + len(data)] = data
             self.written[key] = self.EndVector()
         return self.written[key]
+
+
+def _say_less(model: Any) -> None:
+    """Results are called after their module, for `block_values.py`, constants after nothing; numbers tell them apart,
+    for the quantizer."""
+    count = 0
+    for graph in model.subgraphs:
+        borders = {*map(int, graph.inputs), *map(int, graph.outputs)}
+        results = {int(tensor) for operator in graph.operators for tensor in operator.outputs}
+        for index, tensor in enumerate(graph.tensors):
+            if tensor.quantization is not None and tensor.quantization.scale is None:
+                tensor.quantization = None  # an empty one in each
+            if index not in borders:
+                module = tflite_module(tensor.name.decode()) if index in results else ""
+                tensor.name = f"{module};{count}".encode()
+            count += 1
 
 
 def _take_data(buffer: Any, file: bytes) -> bytes | None:

@@ -2,8 +2,8 @@
 
 A TFLite file has fixed shapes: one signature for each sequence length (or a detector's window), named
 `serving_<length>`, batch 1. Inputs are padded to the smallest signature that fits, and rows of a batch run one after
-the other. Left out: delegates for GPUs
-and NPUs.
+the other. A file of another maker without signatures runs too (`plain_tflite.py`). Left out: delegates for GPUs and
+NPUs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from .engine import Arrays, TensorSpec, one_line, select_inputs
 from .errors import EngineError, EngineMissingError
+from .plain_tflite import plain_runners
 
 SIGNATURE_PREFIX = "serving_"
 
@@ -29,16 +30,20 @@ class TfliteEngine:
     name = "tflite"
 
     def __init__(self, path: Path, threads: int) -> None:
-        """Opens the file; raises EngineError when LiteRT is not installed or refuses it, or it has no signature."""
+        """Opens the file; raises EngineError when LiteRT is not installed or refuses it, or inputs have no length."""
         make_interpreter, self.version = _import_litert()
         try:
             self._interpreter = make_interpreter(model_path=str(path), num_threads=threads)
             names = [name for name in self._interpreter.get_signature_list() if name.startswith(SIGNATURE_PREFIX)]
             runners = {int(n[len(SIGNATURE_PREFIX) :]): self._interpreter.get_signature_runner(n) for n in names}
+            runners = runners or plain_runners(self._interpreter)
         except (ValueError, RuntimeError, OSError) as error:
             raise EngineError(f"LiteRT {self.version} refuses {path.name}: {one_line(error)}") from None
         if not runners:
-            raise EngineError(f"{path.name} has no signature {SIGNATURE_PREFIX}<length>: export it with `penjing run`")
+            raise EngineError(
+                f"{path.name} has no signature {SIGNATURE_PREFIX}<length>, nor inputs of one length: export it with"
+                " `penjing run`"
+            )
         self._runners = dict(sorted(runners.items()))
         longest = self._runners[max(self._runners)]
         self.inputs = _specs(longest.get_input_details())

@@ -8,7 +8,8 @@ import torch
 from detector_files import exported_scores, torch_scores
 from torch import nn
 
-from penjing.compress.detectors.dense_autoencoder import fit_dense_autoencoder
+from penjing.compress.detectors.dense_autoencoder import DenseReconstruction, fit_dense_autoencoder, move_output_bias
+from penjing.compress.detectors.scaling import standard_scaler
 from penjing.compress.models.dense_autoencoder import (
     MLPERF_AD01,
     DenseAutoencoder,
@@ -60,12 +61,24 @@ def test_folding_batch_norm_changes_no_output_and_leaves_the_network_as_it_was()
 
 def test_the_score_is_the_mean_squared_error_in_scaled_units() -> None:
     samples = on_a_curve(60)
-    detector = fit_dense_autoencoder(samples, widths=(3,), epochs=1)
-    with torch.no_grad():
-        nn.init.zeros_(detector.network.output.weight)
-        nn.init.zeros_(detector.network.output.bias)
     standard = (samples[:, 0] - samples[:, 0].mean(0)) / samples[:, 0].std(0)
-    np.testing.assert_allclose(torch_scores(detector, samples), (standard**2).mean(1), rtol=1e-4)
+    network = folded(DenseAutoencoder(DenseAutoencoderConfig(samples.shape[2], (3,))))
+    with torch.no_grad():
+        expected = (network(torch.tensor(standard, dtype=torch.float32)).numpy() - standard) ** 2
+    detector = DenseReconstruction(standard_scaler(samples), network)
+    np.testing.assert_allclose(torch_scores(detector, samples), expected.mean(1), rtol=1e-4)
+
+
+def test_moving_the_outputs_bias_into_the_scaler_changes_no_score() -> None:
+    samples = on_a_curve(60)
+    network = folded(DenseAutoencoder(DenseAutoencoderConfig(samples.shape[2], (3,))))
+    nn.init.normal_(network.output.bias)
+    detector = DenseReconstruction(standard_scaler(samples), network)
+    expected = torch_scores(detector, samples)
+    move_output_bias(detector)
+    assert detector.network.output.bias is None
+    np.testing.assert_allclose(torch_scores(detector, samples), expected, rtol=1e-4)
+    assert fit_dense_autoencoder(samples, epochs=1).network.output.bias is None
 
 
 def test_rows_that_break_the_rule_of_normal_rows_score_higher() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from ..models.dense_autoencoder import DenseAutoencoder, DenseAutoencoderConfig, folded, scaled_config
@@ -55,4 +56,19 @@ def fit_dense_autoencoder(
     with seeded(seed):
         network = DenseAutoencoder(config)
     descend(network, rows, rows, plan, "dense autoencoder")
-    return DenseReconstruction(scaler, folded(network)).eval()
+    detector = DenseReconstruction(scaler, folded(network)).eval()
+    if samples.shape[1] == 1:
+        move_output_bias(detector)
+    return detector
+
+
+def move_output_bias(detector: DenseReconstruction) -> None:
+    """The scaler takes from a row what the output would add to its reconstruction: the same scores from fewer numbers.
+
+    The scaler has one location a channel, so that this is for windows of 1.
+    """
+    scaler, output, first = detector.scaler, detector.network.output, detector.network.blocks[0].linear
+    with torch.no_grad():
+        scaler.location += output.bias / scaler.inverse
+        first.bias += first.weight @ output.bias
+    output.bias = None
