@@ -56,7 +56,8 @@ def _quantized(values: NDArray[Any], detail: Mapping[str, Any]) -> NDArray[Any]:
     if not _is_quantized(detail):
         return values
     (scale, zero), limits = detail["quantization"], np.iinfo(detail["dtype"])
-    return np.clip(np.round(values / scale) + zero, limits.min, limits.max).astype(detail["dtype"])
+    rounded: NDArray[Any] = np.clip(np.round(values / scale) + zero, limits.min, limits.max)
+    return rounded.astype(detail["dtype"])
 
 
 def _real(values: NDArray[Any], detail: Mapping[str, Any]) -> NDArray[Any]:

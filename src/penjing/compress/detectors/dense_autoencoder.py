@@ -8,6 +8,7 @@ score of MLPerf Tiny, a mean over windows, which the stream can take.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,8 +68,9 @@ def move_output_bias(detector: DenseReconstruction) -> None:
 
     The scaler has one location a channel, so that this is for windows of 1.
     """
-    scaler, output, first = detector.scaler, detector.network.output, detector.network.blocks[0].linear
+    scaler, output = detector.scaler, detector.network.output
+    first: Any = detector.network.blocks[0]
     with torch.no_grad():
         scaler.location += output.bias / scaler.inverse
-        first.bias += first.weight @ output.bias
-    output.bias = None
+        first.linear.bias += first.linear.weight @ output.bias
+    output.register_parameter("bias", None)
