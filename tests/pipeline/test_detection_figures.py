@@ -41,6 +41,7 @@ def test_a_series_shows_its_channel_threshold_alarms_and_hours() -> None:
     words = texts(picture)
     for word in ("score", "threshold", "alarm", "hours from the first sample", HOSTILE):
         assert word in words
+    assert "10^" not in words
     assert "Shaded: labelled anomalies." in picture.caption
     assert "Shaded" not in series_picture(scored(300, labelled=False), "A series").caption
 

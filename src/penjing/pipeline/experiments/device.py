@@ -83,7 +83,7 @@ def forest_calls(rows: NDArray[np.float64], out: Path) -> dict[str, Callable[[in
     write_module(fit_isolation_forest(rows), path, opset=18, window=1, channels=FOREST_CHANNELS)
     engine, sample = open_engine(path, "onnx"), rows[:1].astype(np.float32)
     flat = rows[:, 0]
-    fitted = IsolationForest(100, max_samples=256, random_state=0).fit(flat)
+    fitted = IsolationForest(n_estimators=100, max_samples=256, random_state=0).fit(flat)
     calls: dict[str, Callable[[int], Any]] = {
         "ours": lambda i: engine.run({"samples": sample}),
         "sklearn": lambda i: fitted.score_samples(flat[:1]),

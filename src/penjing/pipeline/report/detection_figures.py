@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from ...benchmarks.detection import runs
-from .figures import Picture
+from .figures import Picture, plain_log_ticks
 from .svg import INK, WIDTH, colour, drawing_style, figure_svg
 
 Numbers = NDArray[np.float64]
@@ -56,8 +56,8 @@ def series_picture(series: ScoredSeries, title: str) -> Picture:
             panel.plot(*_stretches(place, values), color=shade, linewidth=0.7)
             _shade(panel, place, series.labels)
             panel.grid(True, axis="y")
-        _score_scale(lower, series.scores)
         lower.axhline(series.threshold, color=ANOMALOUS, linestyle="--", linewidth=1.2, label="threshold")
+        _score_scale(lower, series.scores)
         starts = np.array([start for start, _ in runs(series.alarms)], np.int64)
         shown = starts[np.linspace(0, len(starts) - 1, min(len(starts), MOST_ALARMS)).astype(int)]
         if len(shown):
@@ -96,6 +96,7 @@ def histogram_picture(scores: Numbers, labels: Marks, threshold: float, title: s
             axes.axvline(threshold, color=INK, linestyle="--", linewidth=1.2, label="threshold")
         if log:
             axes.set_xscale("log")
+            plain_log_ticks(axes.xaxis)
         axes.set_xlabel("score (log scale)" if log else "score")
         axes.set_ylabel("% of its kind")
         axes.grid(True, axis="y")
@@ -155,6 +156,7 @@ def _shade(panel: Axes, place: Numbers, labels: Marks | None) -> None:
 def _score_scale(panel: Axes, scores: Numbers) -> None:
     if _is_log(scores):
         panel.set_yscale("log")
+        plain_log_ticks(panel.yaxis)
 
 
 def _is_log(scores: Numbers) -> bool:

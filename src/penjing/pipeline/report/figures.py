@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
@@ -68,7 +69,7 @@ def quality_against_size(report: Report) -> Picture:
         axes.scatter(x, row.value, s=_bubble(report, row), color=shade, alpha=0.8, linewidths=0)
     axes.set_xscale("log")
     axes.set_xlim(min(r.bytes for r in rows) / 1e6 / 1.6, max(r.bytes for r in rows) / 1e6 * 1.6)
-    _plain_log_ticks(axes)
+    plain_log_ticks(axes.xaxis)
     axes.set_xlabel("MB on disk (log scale)")
     axes.set_ylabel(f"{rows[0].metric} on {rows[0].split} text")
     axes.grid(True)
@@ -121,7 +122,7 @@ def _latency_panel(panel: Axes, run: Run, condition: Condition, colours: Mapping
     panel.set_xscale("log")
     low, high = _range(run.measurements)
     panel.set_xlim(low / 1.15, high * 1.9)  # room for the figure beside the slowest
-    _plain_log_ticks(panel)
+    plain_log_ticks(panel.xaxis)
     panel.set_yticks(range(len(labels)), [_short(label, 28) for label in labels])
     panel.set_ylim(len(labels) - 0.4, -0.6)
     panel.tick_params(axis="y", length=0)
@@ -215,14 +216,14 @@ def _bar_axes(axes: Axes, labels: Sequence[str]) -> None:
     axes.grid(True, axis="x")
 
 
-def _plain_log_ticks(axes: Axes) -> None:
+def plain_log_ticks(axis: Axis) -> None:
     """1, 2, 5, 10, 20 ... instead of powers; more of them where the axis is short, fewer where it is long."""
-    low, high = axes.get_xlim()
+    low, high = sorted(axis.get_view_interval())
     choices = ((5, (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)), (60, (1.0, 2.0, 5.0)), (400, (1.0, 3.0)))
     digits = next((digits for ratio, digits in choices if high / low <= ratio), (1.0,))
-    axes.xaxis.set_major_locator(LogLocator(subs=digits))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_locator(LogLocator(subs=digits))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _range(measurements: Sequence[Measurement]) -> tuple[float, float]:
