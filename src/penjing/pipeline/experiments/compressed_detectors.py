@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from ...benchmarks.detection import auc_roc
@@ -38,7 +39,7 @@ from ..suite import recipe_on
 from ..text_files import write_json
 from ..workspace import Workspace
 
-TEACHERS = {"isolation-forest": fit_isolation_forest, "nearest": fit_nearest}
+TEACHERS: dict[str, Callable[..., nn.Module]] = {"isolation-forest": fit_isolation_forest, "nearest": fit_nearest}
 LARGEST_LOSS = 0.02
 TARGET = ">= {}"
 WHY = "missed in this run; see the rows"
