@@ -21,6 +21,6 @@ def test_three_ways_to_score_one_sample_with_a_forest_run(tmp_path: Path) -> Non
 
 def test_a_stream_of_a_few_chunks_has_a_rate(tmp_path: Path) -> None:
     detector = stream_detector(tmp_path, "mahalanobis")
-    assert detector.features[-1] == str(CHANNELS - 1) or len(detector.features) == CHANNELS
+    assert len(detector.features) == CHANNELS
     rate, growth = push(detector, 3 * CHUNK)
     assert rate > 0 and growth == 0

@@ -71,7 +71,7 @@ def forest_claims(out: Path, samples: dict[str, Any]) -> Iterator[dict[str, Any]
     yield make_claim("device.forest.ms", float(np.median(times["ours"])), "ms", None, times["ours"].size)
     for name, block in times.items():
         if name != "ours":
-            yield _ratio(f"device.forest.{name}", block, times["ours"])
+            yield ratio_claim(f"device.forest.{name}", block, times["ours"])
 
 
 def forest_calls(rows: NDArray[np.float64], out: Path) -> dict[str, Callable[[int], Any]]:
@@ -143,7 +143,8 @@ def push(detector: Detector, count: int) -> tuple[float, float]:
     return CHUNK / float(np.median(seconds)), (peak - base) / 1e6
 
 
-def _ratio(name: str, slow: Blocks, fast: Blocks) -> dict[str, Any]:
+def ratio_claim(name: str, slow: Blocks, fast: Blocks) -> dict[str, Any]:
+    """How many times as long `slow` takes as `fast`, of one interleaved run."""
     low, high = ratio_interval(slow, fast)
     value = float(np.median(slow) / np.median(fast))
     return make_claim(name, value, "x", (min(low, value), max(high, value)), fast.size)

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...benchmarks.interleave import interleave
-from ...benchmarks.intervals import ratio_interval
 from ...benchmarks.machine import describe_machine
 from ...benchmarks.plain import to_plain
 from ...compress.detectors.dense_autoencoder import fit_dense_autoencoder
@@ -30,6 +29,7 @@ from ..claims import against, make_claim
 from ..detection.fit import write_module
 from ..recipe import resolve_path
 from ..text_files import write_json
+from .device import ratio_claim
 
 FOLDER = "../shared/data/anomaly/mlperf_tiny_ad01"
 CLIP = "normal_id_01_00000000_hist_librosa.bin"
@@ -86,9 +86,7 @@ def size_and_latency(
     blocks = interleave(list(calls.values()), rounds=ROUNDS, repeats=REPEATS, seed=1, title="ad01")
     times = dict(zip(calls, blocks, strict=True))
     samples.update({name: block.round(6).tolist() for name, block in times.items()})
-    low, high = ratio_interval(times["ours"], times["theirs"])
-    value = float(np.median(times["ours"]) / np.median(times["theirs"]))
-    claim = make_claim("mlperf.latency", value, "x", (min(low, value), max(high, value)), times["ours"].size)
+    claim = ratio_claim("mlperf.latency", times["ours"], times["theirs"])
     yield against(claim, TARGETS["mlperf.latency"], WHY)
 
 
