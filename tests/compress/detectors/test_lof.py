@@ -6,7 +6,7 @@ from detector_files import exported_scores, torch_scores
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.preprocessing import StandardScaler
 
-from penjing.compress.detectors.lof import fit_lof
+from penjing.compress.detectors.lof import BAND, fit_lof
 from penjing.runtime.errors import TrainingError
 
 RANDOM = np.random.default_rng(0)
@@ -14,11 +14,18 @@ TRAIN = RANDOM.normal(size=(300, 2, 3)) * [1, 10, 0.1] + 5
 TEST = RANDOM.normal(size=(60, 2, 3)) * [2, 20, 0.2] + 5
 
 
-def test_a_bank_of_all_rows_gives_scikit_learns_factor() -> None:
+def test_a_bank_of_all_rows_gives_scikit_learns_factor_but_beside_a_tie() -> None:
+    # A 21st row in the band of the 20th counts in part; six of these sixty have one.
     spread = StandardScaler().fit(TRAIN.reshape(-1, 3))
     rows = [spread.transform(x.reshape(-1, 3)).reshape(len(x), -1) for x in (TRAIN, TEST)]
-    expected = -LocalOutlierFactor(n_neighbors=20, novelty=True).fit(rows[0]).score_samples(rows[1])
-    assert torch_scores(fit_lof(TRAIN), TEST) == pytest.approx(expected, rel=1e-5)
+    reference = LocalOutlierFactor(n_neighbors=20, novelty=True).fit(rows[0])
+    expected = -reference.score_samples(rows[1])
+    last, next_one = reference.kneighbors(rows[1], 21)[0][:, -2:].T
+    apart = next_one >= last + BAND * (1 + last)
+    scores = torch_scores(fit_lof(TRAIN), TEST)
+    assert apart.sum() >= 54
+    assert scores[apart] == pytest.approx(expected[apart], rel=1e-5)
+    assert scores[~apart] == pytest.approx(expected[~apart], rel=1e-2)
 
 
 def test_the_factor_of_a_number_beside_four() -> None:
