@@ -1,7 +1,8 @@
 """The timing loop: several calls side by side in short blocks, in a random order each round.
 
-What slows the machine for a while (another process, a lower clock) then slows all of them alike. The garbage collector
-is left on, as it is in the programs that will use a bundle. Left out: what the calls do.
+Each call is warmed up until its times have settled (`warm_up.py`). What slows the machine for a while (another process,
+a lower clock) then slows all of them alike. The garbage collector is left on, as it is in the programs that will use a
+bundle. Left out: what the calls do.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from tqdm import tqdm
 
 from .intervals import Blocks
-
-WARM_UP_CALLS = 3
+from .warm_up import warm_up
 
 Call = Callable[[int], object]
 Clock = Callable[[], int]
@@ -32,8 +33,7 @@ def interleave(
     order = random.Random(seed)
     times = [np.empty((rounds, repeats)) for _ in calls]
     for call in calls:
-        for _ in range(WARM_UP_CALLS):
-            call(0)
+        warm_up(partial(call, 0), clock)
     for r in tqdm(range(rounds), desc=title, unit="round", disable=None, leave=False):
         for c in order.sample(range(len(calls)), len(calls)):
             call = calls[c]
