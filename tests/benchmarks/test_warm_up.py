@@ -26,6 +26,11 @@ def test_the_change_is_found_where_it_is() -> None:
         assert last_change(level(3.0, before) + level(2.0, 30)) == before
 
 
+def test_a_step_between_levels_without_noise_is_found() -> None:
+    for spread in (5e-4, 1e-4, 0.0):
+        assert last_change(level(9.0, 6, spread) + level(2.0, 30, spread)) == 6
+
+
 def test_the_last_of_several_changes_counts() -> None:
     assert last_change(level(9.0, 4) + level(4.0, 10) + level(2.0, 20)) == 14
 
@@ -37,6 +42,7 @@ def test_one_slow_call_is_not_a_level() -> None:
 def test_equal_times_are_settled() -> None:
     assert last_change([5.0] * 30) == 0
     assert last_change([7.0] * 10 + [5.0] * 10) == 10
+    assert last_change([5.0] * 15 + [40.0] + [5.0] * 15) == 0
 
 
 def clock_of(times: Iterator[float]) -> tuple[list[int], Iterator[int]]:

@@ -34,13 +34,13 @@ def warm_up(call: Callable[[], object], clock: Callable[[], int] = time.perf_cou
         start = clock()
         call()
         times.append(clock() - start)
-        if len(times) >= FEWEST_STEADY and len(times) - last_change(times) >= FEWEST_STEADY:
+        if len(times) - last_change(times) >= FEWEST_STEADY:
             return len(times), True
     return len(times), False
 
 
 def last_change(times: Sequence[float]) -> int:
-    """Where the last segment of one level begins; 0 when the whole series has one level. Times above zero, any unit."""
+    """Where the last segment of one level begins; 0 when the whole series has one level. Times in any unit."""
     logs = np.log(np.maximum(np.asarray(times, dtype=np.float64), 1e-12))
     start = 0
     while (cut := _best_cut(logs[start:])) is not None:
@@ -52,9 +52,9 @@ def _best_cut(logs: NDArray[np.float64]) -> int | None:
     """The split into two levels that explains most, None when it explains no more than chance or under 1%."""
     if len(logs) < 2 * FEWEST_IN_SEGMENT:
         return None
-    sigma = _sigma(logs)
-    middle = np.median(logs)
-    tame = np.clip(logs, middle - 10 * sigma, middle + 10 * sigma) if sigma else logs
+    sigma, middle = _sigma(logs), np.median(logs)
+    reach = max(10 * sigma, 2 * SMALLEST_STEP)  # farther off an outlier counts no more, but a step still does
+    tame = np.clip(logs, middle - reach, middle + reach)
     cuts = np.arange(FEWEST_IN_SEGMENT, len(tame) - FEWEST_IN_SEGMENT + 1)
     sums = np.cumsum(tame)
     left, right = sums[cuts - 1] / cuts, (sums[-1] - sums[cuts - 1]) / (len(tame) - cuts)
