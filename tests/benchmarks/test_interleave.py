@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from penjing.benchmarks.interleave import interleave
+import pytest
+
+from penjing.benchmarks.interleave import PACE_SECONDS, Loop, interleave, run_loop
 from penjing.benchmarks.memory import peak_rss_mb
 from penjing.benchmarks.plan import Plan
 
@@ -36,6 +38,28 @@ def test_the_order_of_the_rounds_varies_and_depends_on_the_seed_alone() -> None:
     assert order(1) == order(1)
     assert order(1) != order(2)
     assert len(set(zip(*[iter(order(1))] * 3, strict=False))) > 1
+
+
+def test_a_paced_run_rests_before_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr("penjing.benchmarks.interleave.time.sleep", rests.append)
+    made: list[int] = []
+    (timing,) = run_loop([made.append], Loop(rounds=3, repeats=2, seed=0, title="", paced=True))
+    assert rests == [PACE_SECONDS] * 6
+    assert made[-6:] == [0, 1, 2, 3, 4, 5]
+    assert timing.blocks.shape == (3, 2)
+
+
+def test_a_sustained_run_lasts_its_seconds_and_keeps_every_round_s_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penjing.benchmarks.interleave.ROUND_SECONDS", 0.02)
+    watched: list[None] = []
+    loop = Loop(rounds=1, repeats=3, seed=0, title="", seconds=0.2, watch=lambda: watched.append(None))
+    timings = run_loop([lambda i: None, lambda i: None], loop)
+    rounds = len(timings[0].blocks)
+    assert 2 <= rounds <= 40
+    assert all(timing.blocks.shape == (rounds, 3) and len(timing.starts) == rounds for timing in timings)
+    assert all(list(timing.starts) == sorted(timing.starts) for timing in timings)
+    assert len(watched) == rounds + 1
 
 
 def test_the_peak_memory_grows_with_what_is_held() -> None:

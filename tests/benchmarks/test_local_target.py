@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from penjing.benchmarks.measurement import Condition
 from penjing.benchmarks.plan import Plan, Subject
 from penjing.benchmarks.results import Run
 from penjing.benchmarks.targets.local import TWIN, measure
-from penjing.runtime.errors import BundleError
+from penjing.runtime.errors import BundleError, TargetError
 
 PLAN = {"lengths": (4, 16), "threads": (1, 2), "rounds": 3, "repeats": 2, "cold_rounds": 2}
 
@@ -100,6 +102,17 @@ def test_a_run_names_no_path_and_no_text(run: Run, small: Path) -> None:
 def test_a_length_that_the_bundle_does_not_take_is_refused(small: Path, texts: tuple[str, ...]) -> None:
     with pytest.raises(BundleError, match="at most 16 tokens, not 17"):
         measure([Subject("small", small)], Plan(texts=texts, **{**PLAN, "lengths": (17,)}))  # type: ignore[arg-type]
+
+
+def test_cores_are_pinned_for_the_run_alone(small: Path, texts: tuple[str, ...]) -> None:
+    before = os.sched_getaffinity(0)
+    plan = Plan(texts=texts, **{**PLAN, "threads": (1,), "cold_rounds": 1}, cores=(min(before),))  # type: ignore[arg-type]
+    found = measure([Subject("small", small)], plan)
+    assert (found.machine.cores, found.settings.cores) == (1, (min(before),))
+    assert os.sched_getaffinity(0) == before
+    with pytest.raises(TargetError, match="may use"):
+        measure([Subject("small", small)], replace(plan, cores=(max(before) + 1,)))
+    assert os.sched_getaffinity(0) == before
 
 
 def test_two_subjects_of_one_label_are_refused(small: Path, large: Path, texts: tuple[str, ...]) -> None:

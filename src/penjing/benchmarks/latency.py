@@ -6,8 +6,8 @@ Subjects are opened once for each thread count and timed side by side (`interlea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,17 @@ from numpy.typing import NDArray
 from ..runtime import Detector, Predictor, load
 from ..runtime.bundle import choose_file, open_bundle
 from ..runtime.errors import BundleError
-from .interleave import Call, interleave
+from .interleave import Call, Loop, Timing, run_loop
 from .intervals import Blocks
 from .measurement import Condition, Kind, Measurement
 from .plan import Plan, Subject, SubjectFacts
 
 Feed = Mapping[str, NDArray[Any]]
+Watch = Callable[[], object]
+
+
+def nobody() -> None:
+    """Watches nothing."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +47,32 @@ def describe(subject: Subject) -> SubjectFacts:
     bundle = open_bundle(subject.folder)
     name = choose_file(bundle, subject.engine, subject.precision)
     file = bundle.manifest.files[name]
-    return SubjectFacts(subject.label, bundle.manifest.name, name, file.format, file.precision or "fp32", file.bytes)
+    quality = next((entry for entry in bundle.manifest.quality if entry.file == name), None)
+    precision = file.precision or "fp32"
+    return SubjectFacts(
+        subject.label, bundle.manifest.name, name, file.format, precision, file.bytes, file.sha256, quality
+    )
 
 
-def measure_warm(contenders: Sequence[Contender], length: int, threads: int, plan: Plan) -> list[Measurement]:
+def measure_warm(
+    contenders: Sequence[Contender], length: int, threads: int, plan: Plan, watch: Watch = nobody
+) -> list[Measurement]:
     """Times `engine.run` on `length` real token ids, or on a detector's window of that length, batch 1.
 
-    Raises BundleError when a subject takes fewer tokens than that.
+    `watch` is called between rounds. Raises BundleError when a subject takes fewer tokens than that.
     """
     feeds = [engine_feed(contender, length, plan) for contender in contenders]
     calls = [_engine_call(contender, feed) for contender, feed in zip(contenders, feeds, strict=True)]
     unit = "tokens" if plan.samples is None else "samples"
     title = f"{length} {unit}, {threads} threads"
-    times = interleave(calls, rounds=plan.rounds, repeats=plan.repeats, seed=plan.seed, title=title)
+    timings = run_loop(calls, _loop(plan, plan.repeats, title, watch))
     kind: Kind = "warm" if plan.samples is None else "window"
-    return _measurements(contenders, Condition(kind, length, threads), times)
+    return _measurements(contenders, Condition(kind, length, threads, plan.mode), timings)
 
 
-def measure_answers(contenders: Sequence[Contender], threads: int, plan: Plan) -> list[Measurement]:
+def measure_answers(
+    contenders: Sequence[Contender], threads: int, plan: Plan, watch: Watch = nobody
+) -> list[Measurement]:
     """Times whole answers: `predict` on single texts (tokenizer, engine, softmax and labels), or `push` of single
     samples into a stream (ring buffer, engine, threshold and policy). Texts as samples make no stream: none of them."""
     if any(isinstance(c.predictor, Detector) and c.predictor.tokenizer is not None for c in contenders):
@@ -68,14 +81,15 @@ def measure_answers(contenders: Sequence[Contender], threads: int, plan: Plan) -
     questions, repeats = questions_in_rounds(plan)
     calls = [answer_call(contender, questions) for contender in contenders]
     title = f"real {'texts' if kind == 'text' else 'samples'}, {threads} threads"
-    times = interleave(calls, rounds=plan.rounds, repeats=repeats, seed=plan.seed, title=title)
-    return _measurements(contenders, Condition(kind, None, threads), times)
+    timings = run_loop(calls, _loop(plan, repeats, title, watch))
+    return _measurements(contenders, Condition(kind, None, threads, plan.mode), timings)
 
 
 def questions_in_rounds(plan: Plan) -> tuple[list[Any], int]:
-    """The questions in equal shares for all rounds, and how many a round gets; the first ones again fill the last."""
+    """The questions in equal shares for all rounds, and how many a round gets; the first ones again fill the last.
+    A paced run, a second a question, asks only as many as the plan repeats."""
     asked = plan.questions
-    share = -(-len(asked) // plan.rounds)
+    share = plan.repeats if plan.mode == "paced" else -(-len(asked) // plan.rounds)
     return [asked[i % len(asked)] for i in range(share * plan.rounds)], share
 
 
@@ -118,8 +132,18 @@ def _predictor(contender: Contender) -> Predictor:
     return contender.predictor
 
 
-def _measurements(contenders: Sequence[Contender], condition: Condition, times: Sequence[Blocks]) -> list[Measurement]:
-    return [measurement(c.facts, condition, blocks) for c, blocks in zip(contenders, times, strict=True)]
+def _loop(plan: Plan, repeats: int, title: str, watch: Watch) -> Loop:
+    seconds = plan.seconds if plan.mode == "sustained" else None
+    return Loop(plan.rounds, repeats, plan.seed, title, plan.mode == "paced", seconds, watch)
+
+
+def _measurements(
+    contenders: Sequence[Contender], condition: Condition, timings: Sequence[Timing]
+) -> list[Measurement]:
+    return [
+        replace(measurement(c.facts, condition, t.blocks), starts=t.starts, settled=t.settled)
+        for c, t in zip(contenders, timings, strict=True)
+    ]
 
 
 def measurement(facts: SubjectFacts, condition: Condition, blocks: Blocks, rss: float | None = None) -> Measurement:

@@ -12,10 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .intervals import Blocks, median_interval
+from .intervals import Blocks, median_interval, percentile_interval
 from .plain import from_plain, to_plain
 
 Kind = Literal["warm", "window", "text", "stream", "cold", "import"]
+Mode = Literal["burst", "paced", "sustained"]
+MODES: tuple[Mode, ...] = ("burst", "paced", "sustained")
 FEWEST_FOR_P99 = 100
 """With fewer samples p99 would be the slowest one by another name."""
 
@@ -26,20 +28,23 @@ class Condition:
 
     `warm` is the engine alone on `sequence_length` tokens, `window` on a detector's window of that length; `text` is a
     whole `predict` on real texts, `stream` the push of a sample into a detector's stream; `cold` is a process from its
-    start to its first answer, `import` the import of the runtime in a fresh process.
+    start to its first answer, `import` the import of the runtime in a fresh process. `mode`: calls back to back, one a
+    second as an app asks, or back to back for minutes.
     """
 
     kind: Kind
     sequence_length: int | None
     threads: int
+    mode: Mode = "burst"
 
 
 @dataclass(frozen=True)
 class Measurement:
     """`samples_ms` are all timed calls in the order they were made, `rounds` equal blocks one after the other.
 
-    `peak_rss_mb` (1e6 bytes) is the median over fresh processes. Raises ValueError when the samples do not divide into
-    the rounds or one of them is not a time.
+    `peak_rss_mb` (1e6 bytes) is the median over fresh processes. `starts` says when each round began, in seconds since
+    1970, and `settled` whether the warm-up came to one level. Raises ValueError when the samples do not divide into the
+    rounds, one of them is not a time, or the rounds go back in time.
     """
 
     subject: str
@@ -52,12 +57,18 @@ class Measurement:
     samples_ms: tuple[float, ...]
     peak_rss_mb: float | None = None
     batch: int = 1
+    starts: tuple[float, ...] = ()
+    settled: bool = True
 
     def __post_init__(self) -> None:
         if not self.samples_ms or self.rounds < 1 or len(self.samples_ms) % self.rounds:
             raise ValueError(f"{self.subject}: {len(self.samples_ms)} samples in {self.rounds} rounds")
         if not all(math.isfinite(sample) and sample > 0 for sample in self.samples_ms):
             raise ValueError(f"{self.subject}: a sample is not a time above zero")
+        if self.starts and len(self.starts) != self.rounds:
+            raise ValueError(f"{self.subject}: {len(self.starts)} starts of {self.rounds} rounds")
+        if any(later < earlier for earlier, later in zip(self.starts, self.starts[1:], strict=False)):
+            raise ValueError(f"{self.subject}: a round began before the one before it: the clock was set back")
 
     def percentile(self, share: float) -> float:
         """The sample, in ms, below which `share` percent of them lie (linear between two)."""
@@ -82,6 +93,11 @@ class Measurement:
     def p50_interval(self) -> tuple[float, float]:
         """95% interval of the median over the rounds, in ms."""
         return median_interval(self.blocks)
+
+    @property
+    def p90_interval(self) -> tuple[float, float]:
+        """95% interval of the 90th percentile over the rounds, in ms."""
+        return percentile_interval(self.blocks, 90)
 
     @property
     def blocks(self) -> Blocks:

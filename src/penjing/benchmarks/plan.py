@@ -11,6 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.bundle import Bundle
+from ..runtime.manifest import Quality
+from .measurement import MODES, Mode
+
+SUSTAINED_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ def subjects_of(bundles: Iterable[tuple[str, Bundle]], label: Callable[[str, str
 
 @dataclass(frozen=True)
 class SubjectFacts:
-    """What a subject turned out to be: the bundle's name, the chosen file and its size on disk."""
+    """What a subject turned out to be: the bundle's name, the chosen file, its size on disk, hash and quality."""
 
     label: str
     bundle: str
@@ -42,6 +46,8 @@ class SubjectFacts:
     engine: str
     precision: str
     bytes: int
+    sha256: str = ""
+    quality: Quality | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class Plan:
     Each round times `repeats` calls of each subject at each of the `lengths` (tokens, or a detector's window) and
     thread counts, and a share of the texts or samples, so that after all `rounds` each was asked once. Cold starts take
     `cold_rounds` fresh processes of each subject, and of a `transformers` pipeline on `transformers_folder` if one is
-    given. Raises ValueError on a plan that measures nothing.
+    given. A `sustained` run lasts `seconds` and takes the engines alone, at the longest length and the first thread
+    count. `cores` are those the process may use; None: all. Raises ValueError on a plan that measures nothing.
     """
 
     texts: tuple[str, ...] = ()
@@ -63,6 +70,9 @@ class Plan:
     seed: int = 1
     transformers_folder: Path | None = None
     samples: NDArray[np.float32] | None = None
+    mode: Mode = "burst"
+    cores: tuple[int, ...] | None = None
+    seconds: float = SUSTAINED_SECONDS
 
     def __post_init__(self) -> None:
         if (
@@ -71,6 +81,8 @@ class Plan:
             or min(*self.threads, self.rounds, self.repeats, self.cold_rounds) < 1
         ):
             raise ValueError("a plan needs texts or samples, threads, rounds, repeats and cold_rounds of at least 1")
+        if self.mode not in MODES or self.seconds <= 0:
+            raise ValueError(f"mode {self.mode!r}, {self.seconds} seconds: one of {', '.join(MODES)}, above 0 seconds")
         if self.samples is None and any(length < 2 for length in self.lengths):
             raise ValueError(f"lengths {self.lengths}: at least 2 tokens each")
 

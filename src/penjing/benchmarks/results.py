@@ -7,10 +7,11 @@ from typing import Any
 
 from .compare import Comparison, NoiseFloor
 from .machine import MachineDescription
-from .measurement import Condition, Measurement
+from .measurement import Condition, Measurement, Mode
 from .op_profile import OpProfile
 from .plain import from_plain, to_plain
 from .plan import SubjectFacts
+from .sensors import SensorReading
 from .wrapper import WrapperCost
 
 SCHEMA_VERSION = 1
@@ -27,11 +28,14 @@ class RunSettings:
     texts: int
     cold_rounds: int
     seed: int
+    mode: Mode = "burst"
+    cores: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Run:
-    """Everything one interleaved run on one machine found. `started` is UTC, ISO 8601."""
+    """Everything one interleaved run on one machine found. `started` is UTC, ISO 8601; `sensors` is the log of
+    clock and temperature; `partial` says why steps are missing, None when the run is whole."""
 
     target: str
     started: str
@@ -43,6 +47,8 @@ class Run:
     comparisons: tuple[Comparison, ...]
     wrapper: tuple[WrapperCost, ...]
     profiles: tuple[OpProfile, ...]
+    sensors: tuple[SensorReading, ...] = ()
+    partial: str | None = None
     schema_version: int = SCHEMA_VERSION
 
     def find(self, subject: str, condition: Condition) -> Measurement | None:

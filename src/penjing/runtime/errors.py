@@ -46,5 +46,9 @@ class EngineMissingError(EngineError):
     """An engine is not installed."""
 
 
+class TargetError(PenjingError):
+    """A target is unknown, cannot be reached, lacks a tool, or answers what nobody can read."""
+
+
 class OutputError(PenjingError):
     """An output folder cannot be written."""
