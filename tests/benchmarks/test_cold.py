@@ -16,15 +16,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from penjing.benchmarks.cold import measure_cold
+from penjing.benchmarks.fresh_process import run_fresh
 from penjing.benchmarks.plan import Plan, Subject
 from penjing.runtime.errors import EngineError
 
 
 def child(job: dict[str, object]) -> dict[str, Any]:
-    command = [sys.executable, "-m", "penjing.benchmarks.cold_child", json.dumps(job)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+    return run_fresh("cold_child", job, "a test", os.devnull)[1]
 
 
 def test_a_large_parent_does_not_count_as_the_child_s_memory() -> None:
@@ -42,7 +40,7 @@ def test_the_child_s_clock_is_the_parent_s() -> None:
 
 def test_the_child_imports_no_more_than_its_kind_needs() -> None:
     code = (
-        "import sys, runpy, json; sys.argv = ['child', json.dumps({'kind': 'import'})];"
+        'import io, runpy, sys; sys.stdin = io.StringIO(\'{"kind": "import"}\');'
         "runpy.run_module('penjing.benchmarks.cold_child', run_name='__main__');"
         "heavy = {'torch', 'transformers', 'onnxruntime', 'matplotlib', 'jinja2', 'psutil', 'tqdm', 'typer'};"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"

@@ -1,34 +1,29 @@
 """Cold starts: from the start of a process to its first answer, and the memory it took at most.
 
 Every repetition is a fresh process, the subjects in random order each round. One untimed round comes first, so that all
-of them read their files from the operating system's cache: the first start after an installation or a reboot is slower.
-Left out: that first start.
+of them read their files from the operating system's cache and find Python's bytecode: the first start after an
+installation or a reboot is slower. Left out: that first start, and where the time goes (`memory_use.py`).
 """
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import subprocess
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from ..runtime.errors import EngineError
+from .fresh_process import run_fresh
 from .latency import describe, measurement
 from .measurement import Condition, Measurement
 from .plan import Plan, Subject, SubjectFacts
 
 PIPELINE = "transformers pipeline"
 IMPORT = "import penjing.runtime"
-LONGEST_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -74,10 +69,11 @@ def _measure(starters: Sequence[_Starter], condition: Condition, plan: Plan) -> 
     order = random.Random(plan.seed)
     times = np.empty((len(starters), plan.cold_rounds))
     peaks = np.full((len(starters), plan.cold_rounds), np.nan)
-    with tqdm(total=(plan.cold_rounds + 1) * len(starters), desc=condition.kind, unit="start", disable=None) as bar:
+    starts = (plan.cold_rounds + 1) * len(starters)
+    with TemporaryDirectory() as bytecode, tqdm(total=starts, desc=condition.kind, unit="start", disable=None) as bar:
         for r in range(-1, plan.cold_rounds):
             for s in order.sample(range(len(starters)), len(starters)):
-                took, peak = _start(starters[s])
+                took, peak = _start(starters[s], bytecode)
                 if r >= 0:
                     times[s, r], peaks[s, r] = took, peak if peak is not None else np.nan
                 bar.update()
@@ -88,20 +84,8 @@ def _measure(starters: Sequence[_Starter], condition: Condition, plan: Plan) -> 
     ]
 
 
-def _start(starter: _Starter) -> tuple[float, float | None]:
+def _start(starter: _Starter, bytecode: str) -> tuple[float, float | None]:
     """One process: milliseconds to the answer (of an import: inside the process), and its peak memory in MB."""
-    command = [sys.executable, "-m", "penjing.benchmarks.cold_child", json.dumps(starter.job)]
-    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    start = time.perf_counter()  # system-wide, so the child's reading can be taken from it
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, encoding="utf-8", errors="replace",
-            env={**os.environ, **offline}, timeout=LONGEST_SECONDS, check=True,
-        )  # fmt: skip
-    except subprocess.SubprocessError as error:
-        reason = ((getattr(error, "stderr", None) or "").strip().splitlines() or [f"none in {LONGEST_SECONDS} s"])[-1]
-        label = starter.facts.label
-        raise EngineError(f"a fresh process with {label} gave no answer ({reason}): run `penjing doctor`") from None
-    said = json.loads(done.stdout.strip().splitlines()[-1])
+    start, said = run_fresh("cold_child", starter.job, starter.facts.label, bytecode)
     began = said["began"] if starter.job["kind"] == "import" else start
     return (said["answered"] - began) * 1e3, said["peak_rss_mb"]

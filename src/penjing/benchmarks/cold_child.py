@@ -1,8 +1,8 @@
-"""The child of a cold start: `python -m penjing.benchmarks.cold_child JOB` answers one question and says when.
+"""The child of a cold start: `python -m penjing.benchmarks.cold_child` answers one question and says when.
 
-JOB is a JSON object {kind, folder, engine, precision, threads, and text or sample}; the last line on stdout is a JSON
-object with the moment of the answer on the system-wide clock and the peak memory. It imports no more than its kind
-needs: what it imports is what is timed. Left out: repetition, statistics.
+The job on stdin is a JSON object {kind, folder, engine, precision, threads, and text or sample}; the last line on
+stdout is a JSON object with the moment of the answer on the system-wide clock and the peak memory. It imports no more
+than its kind needs: what it imports is what is timed. Left out: repetition, statistics.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def import_runtime(job: dict[str, Any]) -> str:
 KINDS = {"penjing": answer_with_penjing, "transformers": answer_with_transformers, "import": import_runtime}
 
 if __name__ == "__main__":
-    task = json.loads(sys.argv[1])
+    task = json.load(sys.stdin)
     began = time.perf_counter()
     said = KINDS[task["kind"]](task)
     now = time.perf_counter()

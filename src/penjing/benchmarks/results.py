@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .compare import Comparison, NoiseFloor
+from .counts import InstructionCount
+from .download_size import DownloadSize
 from .machine import MachineDescription
 from .measurement import Condition, Measurement, Mode
+from .memory_use import ColdSplit, MemoryUse
 from .op_profile import OpProfile
+from .parity import Parity
 from .plain import from_plain, to_plain
 from .plan import SubjectFacts
 from .sensors import SensorReading
@@ -47,6 +51,11 @@ class Run:
     comparisons: tuple[Comparison, ...]
     wrapper: tuple[WrapperCost, ...]
     profiles: tuple[OpProfile, ...]
+    memory: tuple[MemoryUse, ...] = ()
+    cold_splits: tuple[ColdSplit, ...] = ()
+    downloads: tuple[DownloadSize, ...] = ()
+    parities: tuple[Parity, ...] = ()
+    counts: tuple[InstructionCount, ...] = ()
     sensors: tuple[SensorReading, ...] = ()
     partial: str | None = None
     schema_version: int = SCHEMA_VERSION

@@ -14,9 +14,11 @@ from typing import Any, Literal
 from ..runtime.errors import BundleError, TargetError
 from .cold import measure_cold, measure_import
 from .compare import Comparison, NoiseFloor, compare, noise_floor
+from .download_size import DownloadSize, measure_downloads
 from .latency import Contender, describe, measure_answers, measure_warm, open_contender
 from .machine import MachineDescription
 from .measurement import Measurement
+from .memory_use import ColdSplit, MemoryUse, measure_cold_split, measure_memory
 from .op_profile import OpProfile, profile_contender
 from .plain import from_plain, to_plain
 from .plan import Plan, Subject, SubjectFacts
@@ -26,8 +28,10 @@ from .wrapper import WrapperCost, measure_wrapper
 
 TWIN = " (A/A)"
 """Ends the label under which the first subject is measured a second time."""
-StepKind = Literal["engine", "answers", "wrapper", "profile", "cold", "import"]
+StepKind = Literal["engine", "answers", "wrapper", "profile", "cold", "import", "memory"]
 IN_PROCESS = ("engine", "answers", "wrapper", "profile")
+MEMORY_ROUNDS = 3
+"""Memory hardly differs from process to process."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ class Finding:
     measurements: tuple[Measurement, ...] = ()
     wrapper: tuple[WrapperCost, ...] = ()
     profiles: tuple[OpProfile, ...] = ()
+    memory: tuple[MemoryUse, ...] = ()
+    cold_splits: tuple[ColdSplit, ...] = ()
+    downloads: tuple[DownloadSize, ...] = ()
     sensors: tuple[SensorReading, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -79,7 +86,7 @@ def steps(plan: Plan) -> tuple[Step, ...]:
             wanted += [Step("wrapper", None, threads)] if plan.samples is None else []
             wanted += [Step("profile", max(lengths), threads)] if lengths else []
     if plan.mode == "burst":
-        wanted += [Step("cold", None, first), Step("import", None, 1)]
+        wanted += [Step("cold", None, first), Step("import", None, 1), Step("memory", None, first)]
     return tuple(wanted)
 
 
@@ -132,6 +139,12 @@ def _measure(
         return Finding(step, profiles=tuple(profile for profile in profiles if profile is not None))
     if step.kind == "cold":
         return Finding(step, tuple(measure_cold(entries, plan)))
+    if step.kind == "memory":
+        subjects, rounds = entries[:-1], min(MEMORY_ROUNDS, plan.cold_rounds)
+        return Finding(
+            step, memory=measure_memory(subjects, plan, rounds),
+            cold_splits=measure_cold_split(subjects, plan, plan.cold_rounds), downloads=measure_downloads(subjects),
+        )  # fmt: skip
     return Finding(step, (measure_import(plan),))
 
 
@@ -149,6 +162,9 @@ def assemble(
         _compare_pairs(measurements, floors),
         tuple(cost for finding in findings for cost in finding.wrapper),
         tuple(profile for finding in findings for profile in finding.profiles),
+        memory=tuple(use for finding in findings for use in finding.memory),
+        cold_splits=tuple(split for finding in findings for split in finding.cold_splits),
+        downloads=tuple(size for finding in findings for size in finding.downloads),
         sensors=tuple(reading for finding in findings for reading in finding.sensors),
         partial=partial,
     )  # fmt: skip
