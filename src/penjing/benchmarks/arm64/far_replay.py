@@ -1,0 +1,81 @@
+"""Runs inside the userland: model files on feeds, with their answers, or between the counting plugin's markers.
+
+`python -m penjing.benchmarks.arm64.far_replay JOB` reads a JSON file: `models` [{path, format, feeds, answers}], each
+with an .npz file of arrays called 'i/name' for feed i, and one to write likewise. With `count` and `mark`, each feed's
+inference is counted that often, and nothing is written. Left out: ONNX files' counts, which the native runner takes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...runtime.engine import Engine, open_engine
+
+Feed = Mapping[str, NDArray[Any]]
+WARM_UP = 2
+
+
+def save_arrays(path: Path, rows: Sequence[Feed]) -> None:
+    """Writes rows of named arrays."""
+    arrays: dict[str, Any] = {f"{i}/{name}": array for i, row in enumerate(rows) for name, array in row.items()}
+    np.savez(path, **arrays)
+
+
+def load_arrays(path: Path) -> list[dict[str, NDArray[Any]]]:
+    """What `save_arrays` wrote, in its order."""
+    rows: dict[int, dict[str, NDArray[Any]]] = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for key in arrays.files:
+            i, name = key.split("/", 1)
+            rows.setdefault(int(i), {})[name] = arrays[key]
+    return [rows[i] for i in sorted(rows)]
+
+
+def main(job: Mapping[str, Any]) -> None:
+    """Does the job; every model is opened on one thread."""
+    for model in job["models"]:
+        engine = open_engine(Path(model["path"]), model["format"], 1)
+        feeds = load_arrays(Path(model["feeds"]))
+        if not job.get("count"):
+            save_arrays(Path(model["answers"]), [engine.run(feed) for feed in feeds])
+            continue
+        marks = ctypes.CDLL(job["mark"])
+        for feed in feeds:
+            _count(inference(engine, feed), job["count"], marks)
+
+
+def inference(engine: Engine, feed: Feed) -> Callable[[], object]:
+    """One inference on the feed; of LiteRT without copying inputs and outputs, which the native runner leaves out too.
+
+    LiteRT shows that call to its own classes alone, so a version that has moved it is measured with the copies.
+    """
+    engine.run(feed)
+    runners = getattr(engine, "_runners", {})
+    tokens = next(iter(feed.values())).shape[1]
+    length = next((length for length in runners if length >= tokens), None)
+    runner = runners.get(length)
+    graph, index = getattr(runner, "_interpreter_wrapper", None), getattr(runner, "_subgraph_index", None)
+    if graph is None or index is None or not hasattr(graph, "Invoke"):
+        return lambda: engine.run(feed)
+    return lambda: graph.Invoke(index)
+
+
+def _count(infer: Callable[[], object], count: int, marks: Any) -> None:
+    for _ in range(WARM_UP):
+        infer()
+    marks.penjing_begin()
+    for _ in range(count):
+        infer()
+    marks.penjing_end()
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))

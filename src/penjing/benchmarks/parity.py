@@ -1,0 +1,126 @@
+"""Does a model file answer on another machine as it does here? Largest difference, and decisions that flip.
+
+Both sides run the same inputs on the same engine: a bundle's goldens, or where it has none the plan's texts or samples.
+Left out: how the answers of the other side are had (`targets/`), and quality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime.bundle import Bundle
+from ..runtime.detector import INPUT, OUTPUT, thresholds_of
+from ..runtime.engine import open_engine
+from ..runtime.errors import TargetError
+from ..runtime.goldens import GOLDENS_NAME, read_goldens
+from ..runtime.manifest import DETECTOR_TASK
+from ..runtime.sample_goldens import RELATIVE_TOLERANCE, read_sample_goldens
+from ..runtime.tokenizer import TOKENIZER_NAME, TextTokenizer
+from .plan import Plan, SubjectFacts
+
+Feed = Mapping[str, NDArray[Any]]
+Answers = NDArray[np.float64]
+FP32_LIMIT = 1e-4
+"""Of a logit, or relative of a score: another core rounds the same sums in another order, no more."""
+FLIP_LIMIT = 0.005
+
+
+@dataclass(frozen=True)
+class Parity:
+    """`file` on `n` inputs there and here. `largest_difference` is a logit's, or a score's relative to it, and NaN when
+    an answer there is no number; `flips` decisions differ; `reason` says why it did not pass, '' when it did.
+    """
+
+    subject: str
+    file: str
+    n: int
+    flips: int
+    largest_difference: float
+    passed: bool
+    reason: str
+
+
+def parity_feeds(bundle: Bundle, plan: Plan) -> list[Feed]:
+    """The inputs of the comparison, [1, length, ...] each: the goldens', else the plan's texts or samples.
+
+    Raises BundleError when the goldens are broken.
+    """
+    if GOLDENS_NAME not in bundle.manifest.files:
+        return _plan_feeds(bundle, plan)
+    folder = bundle.verified(GOLDENS_NAME).parent
+    if bundle.manifest.task == DETECTOR_TASK:
+        return [{INPUT: np.array([golden.samples], np.float32)} for golden in read_sample_goldens(folder)]
+    goldens = read_goldens(folder)
+    return [_text_feed([golden.input_ids], [golden.attention_mask]) for golden in goldens]
+
+
+def answers_here(bundle: Bundle, file: str, feeds: Sequence[Feed]) -> Answers:
+    """What the file answers on this machine, [feeds, values]. Raises BundleError and EngineError as engines do."""
+    engine = open_engine(bundle.verified(file), bundle.manifest.files[file].format, 1)
+    return as_answers(bundle, [engine.run(feed) for feed in feeds])
+
+
+def as_answers(bundle: Bundle, outputs: Sequence[Mapping[str, NDArray[Any]]]) -> Answers:
+    """An engine's outputs, one a feed, as [feeds, values]. Raises TargetError when they are not that."""
+    name = OUTPUT if bundle.manifest.task == DETECTOR_TASK else "logits"
+    try:
+        return np.stack([output[name].reshape(-1) for output in outputs]).astype(np.float64)
+    except (KeyError, ValueError) as error:
+        raise TargetError(f"answers without the same {name} for every input ({error}): run again") from None
+
+
+def compare_answers(bundle: Bundle, facts: SubjectFacts, here: Answers, there: Answers) -> Parity:
+    """The parity of answers [n, values] of one file. Raises TargetError when there are not as many there as here."""
+    if here.shape != there.shape:
+        raise TargetError(f"{facts.file} gave answers {list(there.shape)} there, {list(here.shape)} here: run again")
+    compare = _compare_scores if bundle.manifest.task == DETECTOR_TASK else _compare_logits
+    differences, flipped = compare(bundle, facts.file, here, there)
+    n, flips, largest = len(here), int(flipped.sum()), float(differences.max())
+    reason = _reason(facts, n, flips, largest)
+    return Parity(facts.label, facts.file, n, flips, largest, not reason, reason)
+
+
+def _compare_logits(bundle: Bundle, file: str, here: Answers, there: Answers) -> tuple[Answers, NDArray[np.bool_]]:
+    flipped: NDArray[np.bool_] = here.argmax(axis=1) != there.argmax(axis=1)
+    return np.abs(here - there), flipped | ~np.isfinite(there).all(axis=1)
+
+
+def _compare_scores(bundle: Bundle, file: str, here: Answers, there: Answers) -> tuple[Answers, NDArray[np.bool_]]:
+    """As `runtime/sample_goldens.py`: relative to the score, or to normal scores' spread where that is larger; two
+    scores on the threshold are on the same side. Without a threshold nothing is decided."""
+    broken = ~np.isfinite(there).all(axis=1)
+    threshold = thresholds_of(bundle.manifest).get(file)
+    if threshold is None:
+        return np.abs(here - there) / np.maximum(np.abs(here), np.finfo(np.float32).tiny), broken
+    scale, level = threshold.scales(here), threshold.threshold
+    at_threshold = np.maximum(np.abs(here - level), np.abs(there - level)) <= RELATIVE_TOLERANCE * scale
+    flipped = ((here > level) != (there > level)) & ~at_threshold
+    return np.abs(here - there) / scale, flipped.any(axis=1) | broken
+
+
+def _reason(facts: SubjectFacts, n: int, flips: int, largest: float) -> str:
+    if flips > FLIP_LIMIT * n:
+        return f"{flips} of {n} decisions differ from this machine's"
+    if facts.precision == "fp32" and not largest <= FP32_LIMIT:
+        return f"off by {largest:.2g}, allowed is {FP32_LIMIT:g}"
+    return ""
+
+
+def _plan_feeds(bundle: Bundle, plan: Plan) -> list[Feed]:
+    if plan.samples is not None:
+        return [{INPUT: np.asarray(sample[None], np.float32)} for sample in plan.samples]
+    tokenizer = TextTokenizer(bundle.verified(TOKENIZER_NAME).parent, bundle.manifest.max_length)
+    encoded = (tokenizer.encode([text]) for text in plan.texts)
+    return [_text_feed(one.input_ids, one.attention_mask) for one in encoded]
+
+
+def _text_feed(ids: Any, mask: Any) -> Feed:
+    input_ids = np.asarray(ids, np.int64)
+    return {
+        "input_ids": input_ids, "attention_mask": np.asarray(mask, np.int64), "token_type_ids": np.zeros_like(input_ids)
+    }  # fmt: skip
