@@ -13,3 +13,11 @@ def penjing_command(*arguments: str) -> int:
         main(arguments)
     assert isinstance(stop.value.code, int)
     return stop.value.code
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line of a command that must fail."""
+    assert penjing_command(*arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("penjing: ") and printed.err.count("\n") == 1, printed.err
+    return printed.err

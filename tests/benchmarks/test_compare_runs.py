@@ -4,67 +4,28 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from made_runs import PACKAGES, WARM, blocks, made_run, timed
 from scipy import stats
 
 from penjing.benchmarks.compare import noise_floor
-from penjing.benchmarks.compare_runs import (
-    ALLOWED,
-    Row,
-    compare_logs,
-    compare_runs,
-    controls,
-    holm,
-    log_percentile,
-    pair_subjects,
-    student_point,
-    student_tail,
-)
-from penjing.benchmarks.intervals import Blocks
-from penjing.benchmarks.machine import MachineDescription, describe_machine
-from penjing.benchmarks.measurement import Condition, Measurement
+from penjing.benchmarks.compare_runs import compare_runs
+from penjing.benchmarks.log_ratios import compare_logs, holm, log_percentile
+from penjing.benchmarks.machine import describe_machine
+from penjing.benchmarks.measurement import Condition
 from penjing.benchmarks.memory_use import STAGES, MemoryStage, MemoryUse
-from penjing.benchmarks.plan import Plan, Subject, SubjectFacts
-from penjing.benchmarks.results import Run, RunSettings
+from penjing.benchmarks.paired_runs import ALLOWED, Row, controls, pair_subjects
+from penjing.benchmarks.plan import Plan, Subject
+from penjing.benchmarks.results import Run
 from penjing.benchmarks.sensors import SensorReading
 from penjing.benchmarks.steps import assemble, check_subjects, steps, take_steps
+from penjing.benchmarks.student import student_point, student_tail
 from penjing.runtime.manifest import Quality
-
-WARM = Condition("warm", 32, 1)
-PACKAGES = {"numpy": "2.0", "onnxruntime": "1.31.1"}
-
-
-def blocks(median: float = 2.0, seed: int = 0, rounds: int = 20, spread: float = 0.03, calls: int = 10) -> Blocks:
-    """Rounds that differ by `spread`, and calls that do as well."""
-    random = np.random.default_rng(seed)
-    shared = spread * random.standard_normal((rounds, 1))
-    times: Blocks = median * np.exp(shared + spread * random.standard_normal((rounds, calls)))
-    return times
-
-
-def timed(label: str, times: Blocks, condition: Condition = WARM) -> Measurement:
-    samples = tuple(float(t) for t in times.reshape(-1))
-    starts = tuple(1000.0 + r for r in range(len(times)))
-    return Measurement(label, label, "model.onnx", "onnx", "fp32", condition, len(times), samples, starts=starts)
-
-
-def made_run(times: Mapping[str, Blocks], hashes: Mapping[str, str] | None = None, **changes: Any) -> Run:
-    """A run of these subjects; a subject's hash is its label where none is given."""
-    machine = MachineDescription("a cpu", "x86_64", 2, (), 8000, False, "Linux", "3.11", PACKAGES, None, 0.0, 0.0)
-    facts = tuple(
-        SubjectFacts(label, label, "model.onnx", "onnx", "fp32", 1000, (hashes or {}).get(label, label))
-        for label in times
-    )
-    measured = tuple(timed(label, t) for label, t in times.items())
-    settings = RunSettings((32,), (1,), 20, 10, 4, 5, 1)
-    run = Run("local", "2026-01-01T00:00:00+00:00", machine, settings, facts, measured, (), (), (), ())
-    return replace(run, **changes)
 
 
 def scaled(run: Run, factor: float) -> Run:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from command import penjing_command
+from command import penjing_command, refusal
 from tiny import write_encoder, write_table
 from tiny_bundle import FILES, LABELS, edit_manifest, poison
 from tiny_detector_bundle import WINDOW, shared_detector_bundle
@@ -22,17 +22,9 @@ from tiny_detector_bundle import WINDOW, shared_detector_bundle
 import penjing
 
 COMMANDS = (
-    "run", "suite", "predict", "watch", "calibrate", "verify", "bench", "inspect", "doctor", "recipe list",
-    "recipe show", "recipe schema",
+    "run", "suite", "predict", "watch", "calibrate", "verify", "bench", "compare", "inspect", "doctor",
+    "recipe list", "recipe show", "recipe schema", "target setup",
 )  # fmt: skip
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line of a command that must fail."""
-    assert penjing_command(*arguments) == 2
-    printed = capsys.readouterr()
-    assert printed.err.startswith("penjing: ") and printed.err.count("\n") == 1, printed.err
-    return printed.err
 
 
 def write_recipe(folder: Path, **sections: Any) -> Path:
@@ -236,8 +228,10 @@ def test_bench_measures_a_file_and_writes_its_samples(
     arguments = ("--length", "8", "--threads", "1", "--json", str(out))
     assert "no folder" in refusal(capsys, "bench", str(own_bundle), "--json", str(tmp_path / "none" / "x.json"))
     assert penjing_command("bench", str(own_bundle), *arguments) == 0
-    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    times, memory = capsys.readouterr().out.split("\n\n")
+    rows = [line.split("\t") for line in times.splitlines()]
     assert {row[0] for row in rows[1:] if row[1] == "warm"} == {"model.int8.onnx"}
+    assert {row[9] for row in rows[1:]} <= {"trusted", "noisy", "throttled"} and "first inference" in memory
     assert json.loads(out.read_text())["measurements"][0]["samples_ms"]
 
 

@@ -225,4 +225,5 @@ def test_runs_without_a_common_figure_are_refused(
 
 @pytest.mark.parametrize("word", ["latency", "speed=5%", "latency=x", "latency=-1%", "latency=100%", "latency=inf"])
 def test_an_allowance_that_is_none_is_one_line(word: str, main_run: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "latency, memory, size, quality with a percentage" in refusal(capsys, main_run, main_run, "--allow", word)
+    said = refusal(capsys, main_run, main_run, "--allow", word)
+    assert "latency, memory, instructions, size, quality with a percentage" in said

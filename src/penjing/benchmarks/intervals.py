@@ -16,6 +16,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from .student import student_point
+
 RESAMPLES = 2000
 FEWEST_ROUNDS = 6
 """Below this a bootstrap promises too much, and the interval is the whole range of the rounds."""
@@ -92,14 +94,6 @@ def _percentiles(blocks: Blocks, draws: NDArray[np.int64], share: float) -> Bloc
 def _middle(values: Blocks, independent: float) -> tuple[float, float]:
     """The expanded percentile interval for so many independent rounds: a plain one is too narrow when they are few."""
     m = max(independent, 3.0)
-    share = 100 * NormalDist().cdf(-math.sqrt(m / (m - 1)) * _student(m - 1))
+    share = 100 * NormalDist().cdf(-math.sqrt(m / (m - 1)) * student_point(m - 1))
     low, high = np.percentile(values, [share, 100 - share])
     return float(low), float(high)
-
-
-def _student(freedom: float) -> float:
-    """The 97.5% point of Student's t, by its Cornish-Fisher expansion (Abramowitz and Stegun, 26.7.5)."""
-    z = NormalDist().inv_cdf(0.975)
-    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3

@@ -50,4 +50,6 @@ def _value(kind: Any, raw: Any) -> Any:
         return {key: _value(arguments[1], item) for key, item in raw.items()}
     if kind is float:
         return math.nan if raw is None else float(raw)
+    if kind in (int, str, bool) and type(raw) is not kind:
+        raise TypeError(f"{raw!r:.40} is no {kind.__name__}")
     return raw

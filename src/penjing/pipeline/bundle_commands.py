@@ -1,4 +1,4 @@
-"""The commands on a finished bundle: predict, verify, bench, inspect. All but bench need the base install alone."""
+"""The commands on a finished bundle: predict, verify, inspect. They need the base install alone."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from tqdm import tqdm
 from ..runtime.bundle import Bundle, open_bundle
 from ..runtime.calibration import Threshold
 from ..runtime.detector import Detector, policy_of, thresholds_of
-from ..runtime.errors import BundleError, DataError, EngineError, EngineMissingError, OutputError
+from ..runtime.errors import BundleError, DataError, EngineError, EngineMissingError
 from ..runtime.goldens import GoldenReport, golden_problems, replay
 from ..runtime.manifest import DETECTOR_TASK, Manifest, Quality
 from ..runtime.predictor import Prediction, Predictor, load
 from ..runtime.sample_goldens import SampleReport, replay_samples, sample_problems
 from ..runtime.samples import TEXTS_KIND, SampleFormat
-from .extras import require
 from .terminal import note, print_facts, print_table
 from .text_alarms import print_text_answers
 
@@ -89,48 +88,6 @@ def verify(bundle: BundleFolder, threads: Threads = 1) -> None:
     if not replayed:
         raise EngineError("no model file could be replayed: install an engine, see `penjing doctor`")
     print_facts([("verified", f"{len(opened.manifest.files)} hashes, {replayed} of {len(rows)} model files")])
-
-
-def bench(
-    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="One or more bundles' folders.")],
-    length: Annotated[
-        list[int] | None, typer.Option(min=2, help="Tokens of a text; repeatable. 32 and 128 if none.")
-    ] = None,
-    threads: Annotated[list[int] | None, typer.Option(min=1, help="Repeatable. 1 and 2 if not given.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything, raw samples too.")] = None,
-) -> None:
-    """Measures every model file of the bundles on this machine, side by side in one interleaved run.
-
-    The texts, or a detector's samples, are the goldens of the first bundle. A difference below the noise floor is
-    called none.
-
-    \b
-    Examples:
-      penjing bench runs/assistant/bundle
-      penjing bench runs/a/bundle runs/b/bundle --length 64 --threads 1 --json bench.json
-      penjing bench runs/bearings/bundle --threads 1
-    """
-    require("benchmarks")
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise OutputError(f"no folder {json_file.absolute().parent} for {json_file.name}: make it, or choose another")
-    from ..benchmarks.plan import subjects_of
-    from ..benchmarks.targets.local import measure
-    from .bench_tables import comparison_lines, measurement_rows
-    from .golden_plan import golden_plan
-
-    opened = [open_bundle(folder) for folder in bundles]
-    plan = golden_plan(opened, length, tuple(threads or (1, 2)))
-    many = len(opened) > 1
-    subjects = subjects_of(
-        [(str(bundle.folder), bundle) for bundle in opened],
-        lambda folder, file: f"{folder}: {file}" if many else file,
-    )
-    found = measure(subjects, plan)
-    if json_file is not None:
-        json_file.write_text(json.dumps(found.to_json()) + "\n", encoding="utf-8")
-    print_table(*measurement_rows(found))
-    for line in comparison_lines(found):
-        note(line)
 
 
 def inspect(bundle: BundleFolder) -> None:

@@ -15,12 +15,15 @@ import typer
 
 from .. import __version__
 from ..runtime.errors import UNWRITABLE, PenjingError, RecipeError
-from .bundle_commands import bench, inspect, predict, verify
+from .bench_command import bench
+from .bundle_commands import inspect, predict, verify
+from .compare_command import compare
 from .extras import extra_of_module, install_line, require
 from .prune_commands import prune_app
 from .recipe_options import OutFolder, Overrides, RecipeName, load_with_folder
 from .stream_commands import calibrate, watch
 from .suite_command import suite
+from .target_commands import target_app
 from .terminal import note, print_facts, print_table, quiet_libraries
 
 EXIT_ERROR = 2
@@ -33,6 +36,7 @@ app = typer.Typer(
 recipe_app = typer.Typer(help="List and show the built-in recipes, and the schema of a recipe.", rich_markup_mode=None)
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(prune_app, name="prune")
+app.add_typer(target_app, name="target")
 
 
 @app.callback(invoke_without_command=True, epilog="Start with: penjing run assistant")
@@ -131,7 +135,7 @@ def recipe_schema() -> None:
     print(json.dumps(schema(), indent=2))
 
 
-for command in (suite, predict, watch, calibrate, verify, bench, inspect):
+for command in (suite, predict, watch, calibrate, verify, bench, compare, inspect):
     app.command()(command)
 
 

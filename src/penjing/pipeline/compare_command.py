@@ -19,13 +19,13 @@ from .extras import require
 from .terminal import note, print_table
 
 if TYPE_CHECKING:
-    from ..benchmarks.compare_runs import Pair, Quantity, Row
     from ..benchmarks.measurement import Condition
+    from ..benchmarks.paired_runs import Pair, Quantity, Row
     from ..benchmarks.results import Run
 
 COLUMNS = ("subject", "figure", "condition", "before", "after", "change", "95% interval", "verdict", "reason")
 EXIT_WORSE = 1
-DIGITS = {"latency": ".3f", "memory": ".1f", "size": ".0f", "quality": ".4f"}
+DIGITS = {"latency": ".3f", "memory": ".1f", "instructions": ".0f", "size": ".0f", "quality": ".4f"}
 MACHINE = ("cpu", "architecture", "cores", "virtual", "governor")
 SETTINGS = ("mode", "threads", "cores", "texts")
 SLACK = 0.02
@@ -40,16 +40,20 @@ def compare(
     gate: Annotated[bool, typer.Option("--gate", help="Exit with 1 when any figure is worse.")] = False,
     allow: Annotated[
         list[str] | None,
-        typer.Option(metavar="WHAT=N%", help="Smaller changes are none: latency, memory, size or quality. Repeatable."),
+        typer.Option(
+            metavar="WHAT=N%",
+            help="Smaller changes are none: latency, memory, instructions, size or quality. Repeatable.",
+        ),
     ] = None,
     other_machine: Annotated[bool, typer.Option("--other-machine", help="Compare runs of two machines.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Says which figures of the second run are better, worse or not different: latency, memory, size and quality.
+    """Says which figures of the second run are better, worse or not different.
 
-    A difference is one that is larger than the runs' noise and too unlikely by chance. Two runs are of two times: for
-    a ratio of two bundles, measure both in one run with `penjing bench A B`. Exits with 2 when the runs cannot be
-    compared, of different machines or settings, or when a gate finds figures missing.
+    Latency, memory, instructions, size and quality. A difference is one that is larger than the runs' noise and too
+    unlikely by chance. Two runs are of two times: for a ratio of two bundles, measure both in one run with
+    `penjing bench A B`. Exits with 2 when the runs cannot be compared, of different machines or settings, or when a
+    gate finds figures missing.
 
     \b
     Examples:
@@ -57,7 +61,8 @@ def compare(
       penjing compare main.json branch.json --gate --allow latency=10% --allow size=1%
     """
     require("benchmarks")
-    from ..benchmarks.compare_runs import compare_runs, pair_subjects
+    from ..benchmarks.compare_runs import compare_runs
+    from ..benchmarks.paired_runs import pair_subjects
 
     allowed = _allowed(allow or [])
     runs = read_run(before), read_run(after)
@@ -174,7 +179,7 @@ def _hashes(pair: Pair) -> str:
 
 def _holds(before: Run, after: Run, pairs: Sequence[Pair], rows: Sequence[Row]) -> list[str]:
     """How the ratios are to be read."""
-    from ..benchmarks.compare_runs import controls
+    from ..benchmarks.paired_runs import controls
 
     timed = [row for row in rows if row.quantity == "latency"]
     unchanged = [pair.before.label for pair in controls(before, after, pairs)]
@@ -224,7 +229,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     form, end = ("+.4f", "") if row.quantity == "quality" else (".3f", "x")
     interval = "" if row.low is None or row.high is None else f"{row.low:{form}}..{row.high:{form}}"
     values = [f"{value:{digits}} {row.unit}".rstrip() for value in (row.before, row.after)]
-    figure = row.figure if row.quantity == "latency" else f"{row.quantity}, {row.figure}"
+    figure = row.figure if row.quantity in ("latency", "instructions") else f"{row.quantity}, {row.figure}"
     reason = f"relative to {row.control}: {row.reason}" if row.control else row.reason
     change = f"{row.change:{form}}{end}"
     return row.subject, figure, condition_words(row.condition), *values, change, interval, row.verdict, reason
@@ -232,7 +237,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _allowed(words: Sequence[str]) -> Mapping[Quantity, float]:
     """ALLOWED with the user's own; raises DataError for another name or number."""
-    from ..benchmarks.compare_runs import ALLOWED
+    from ..benchmarks.paired_runs import ALLOWED
 
     allowed = dict(ALLOWED)
     for word in words:
