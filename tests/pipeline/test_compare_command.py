@@ -146,6 +146,18 @@ def test_other_settings_are_refused_always(
     assert words in refusal(capsys, main_run, other, "--other-machine")
 
 
+def test_runs_on_other_texts_are_refused_where_both_know_theirs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hashes = ("", "a" * 16, "b" * 16)
+    old, ours, other = (
+        write_run(tmp_path / f"{i}.json", lambda run, h=h: run["settings"].update(questions_hash=h))  # type: ignore[misc]
+        for i, h in enumerate(hashes)
+    )
+    assert "questions: aaaaaaaaaaaaaaaa -> bbbbbbbbbbbbbbbb" in refusal(capsys, ours, other)
+    assert penjing_command("compare", old, ours) == 0
+
+
 def test_other_software_and_a_partial_run_are_said(
     main_run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,8 +43,9 @@ def endurance(run: Run) -> tuple[Endurance, ...]:
     span = min(MINUTE, (end - begin) / 2)
     first = [_median(m, begin, begin + span) for m in lasting]
     last = [_median(m, end - span, end) for m in lasting]
-    entries = zip(lasting, first, last, _ranks(first), _ranks(last), strict=True)
-    return tuple(sorted((Endurance(m.subject, *rest) for m, *rest in entries), key=lambda e: e.first_rank))
+    columns = zip(lasting, first, last, _ranks(first), _ranks(last), strict=True)
+    entries = (Endurance(m.subject, a, b, rank_a, rank_b) for m, a, b, rank_a, rank_b in columns)
+    return tuple(sorted(entries, key=lambda entry: entry.first_rank))
 
 
 def _median(measured: Measurement, start: float, end: float) -> float:

@@ -15,7 +15,7 @@ import psutil
 
 from .processor import describe_processor, read_small
 
-PACKAGES = ("numpy", "tokenizers", "onnxruntime", "ai-edge-litert", "torch", "transformers")
+PACKAGES = ("penjing", "numpy", "tokenizers", "onnxruntime", "ai-edge-litert", "torch", "transformers")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,3 +91,9 @@ class Plan:
     def questions(self) -> Sequence[Any]:
         """The texts, or the samples."""
         return self.texts if self.samples is None else list(self.samples)
+
+    @property
+    def questions_hash(self) -> str:
+        """Equal for equal texts or samples; of the user's texts nothing can be read from it."""
+        asked = repr(self.texts).encode() if self.samples is None else self.samples.tobytes()
+        return hashlib.sha256(asked).hexdigest()[:16]

@@ -23,7 +23,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How it was measured: the plan without its texts, which are the user's."""
+    """How it was measured: the plan without its texts, which are the user's; `questions_hash` as the plan's."""
 
     lengths: tuple[int, ...]
     threads: tuple[int, ...]
@@ -34,6 +34,7 @@ class RunSettings:
     seed: int
     mode: Mode = "burst"
     cores: tuple[int, ...] | None = None
+    questions_hash: str = ""
 
 
 @dataclass(frozen=True)

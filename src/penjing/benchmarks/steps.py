@@ -173,7 +173,7 @@ def assemble(
 def _settings(plan: Plan) -> RunSettings:
     return RunSettings(
         plan.lengths, plan.threads, plan.rounds, plan.repeats, len(plan.questions), plan.cold_rounds, plan.seed,
-        plan.mode, plan.cores,
+        plan.mode, plan.cores, plan.questions_hash,
     )  # fmt: skip
 
 

@@ -111,7 +111,9 @@ def read_run(path: Path) -> Run:
 
 def check_comparable(before: Run, after: Run, other_machine: bool = False) -> None:
     """Raises TargetError that names how the settings differ, or, without `other_machine`, how the machines do."""
-    settings = _differences([(s, getattr(before.settings, s), getattr(after.settings, s)) for s in SETTINGS])
+    facts = [(s, getattr(before.settings, s), getattr(after.settings, s)) for s in SETTINGS]
+    hashes = (before.settings.questions_hash, after.settings.questions_hash)
+    settings = _differences([*facts, ("questions", *hashes)] if all(hashes) else facts)  # older runs have no hash
     if settings:
         raise TargetError(f"the runs were measured in different ways ({settings}): measure one of them again")
     machines = machine_differences(before, after)
