@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from adb_stand_in import AdbStandIn, Behaviour, Phone
+from adb_stand_in import AdbStandIn, Behaviour, Phone, own_adb_server
 
 from penjing.benchmarks.measurement import Condition
 from penjing.benchmarks.native_runner import build_runner, find_header
@@ -54,21 +53,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, engine: Path) -> Iterator[None]:
-    """An adb server of the tests' own, with its own keys."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (
-            ("ANDROID_ADB_SERVER_PORT", str(port)),
-            ("HOME", str(home)),
-            ("PENJING_CACHE", str(home / "cache")),
-            ("PENJING_ANDROID_ONNXRUNTIME", str(engine)),
-        ):
-            patch.setenv(name, value)
-        patch.delenv("ANDROID_SERIAL", raising=False)
+    with own_adb_server(home, PENJING_CACHE=str(home / "cache"), PENJING_ANDROID_ONNXRUNTIME=str(engine)):
         yield
-        subprocess.run(["adb", "kill-server"], check=False, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +248,11 @@ def test_a_phone_that_answers_no_more_is_offline(stand_in: AdbStandIn) -> None:
     stand_in.unplug()
     with pytest.raises(TargetError, match="is offline or asleep"):
         choose_device("")
+
+
+def test_a_phone_that_falls_asleep_in_the_middle_is_not_waited_for_forever(stand_in: AdbStandIn) -> None:
+    with pytest.raises(LostError, match="no answer in 1 s: wake the device or plug it in again, and run again"):
+        choose_device(stand_in.serial).shell("sleep 2", seconds=1.0)
 
 
 def test_a_sleeping_phone_is_refused(stand_in: AdbStandIn, phone: Phone) -> None:

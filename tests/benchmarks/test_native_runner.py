@@ -229,6 +229,15 @@ def test_the_warm_up_ends_where_python_s_does(tmp_path: Path) -> None:
             assert int(said.stdout) == last_change(times.tolist())
 
 
+def test_the_header_of_the_arm64_userland_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = tmp_path / "arm64/userland/usr/include/onnxruntime/onnxruntime_c_api.h"
+    there.parent.mkdir(parents=True)
+    there.touch()
+    monkeypatch.setenv("PENJING_CACHE", str(tmp_path))
+    monkeypatch.delenv("PENJING_ONNXRUNTIME_HEADER", raising=False)
+    assert find_header() == there or find_header().is_relative_to("/usr"), "this machine's own comes first"
+
+
 def test_what_is_missing_for_the_build_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENJING_ONNXRUNTIME_HEADER", str(tmp_path / "none.h"))
     with pytest.raises(TargetError, match="apt install libonnxruntime-dev"):

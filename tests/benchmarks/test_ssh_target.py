@@ -1,7 +1,7 @@
 """The SSH target against a real OpenSSH server on the loopback: whole runs, cut ones, and boards that misbehave.
 
-A board misbehaves through a `python3` of its own that does something else when our far side is started. That a login
-is really aarch64 is tried in `test_ssh_aarch64.py`.
+A board misbehaves through a `python3` of its own that does something else when our far side is started. Logins that
+really are aarch64 are in `test_ssh_aarch64.py`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 PYTHON = sys.executable
 SET_BACK = """
 import json, subprocess, sys
-done = subprocess.run([sys.executable, *sys.argv[1:]], stdin=sys.stdin, capture_output=True, text=True)
-for line in done.stdout.splitlines():
+board = subprocess.Popen([sys.executable, *sys.argv[1:]], stdin=sys.stdin, stdout=subprocess.PIPE, text=True)
+for line in board.stdout:
     mark, brace, rest = line.partition("{")
     said = json.loads(brace + rest)
     for found in said.get("finding", {}).get("measurements", []):
         found["starts"] = found["starts"][::-1]
-    print(mark + json.dumps(said))
+    print(mark + json.dumps(said), flush=True)
 """
+"""Passes on what the far side says, with its rounds in the wrong order."""
 
 
 @pytest.fixture(scope="module")
@@ -162,16 +163,23 @@ def cut_when_it_runs(server: LoopbackSshd) -> None:
         ("""echo 'penjing-finding {"machine": {"cpu": 3}}'""", "described no machine .*TypeError"),
         ("""echo 'penjing-finding {"finding": {"cpu": 3}}'""", "sent no measurement"),
         ("echo hello; exit 0", "ended with 0"),
-        ("exec $0 $HOME/../set_back.py \"$@\"", "sent no measurement .*the clock was set back"),
     ],
 )  # fmt: skip
 def test_a_board_that_misbehaves_is_said_in_one_line(
     server: LoopbackSshd, small: Path, plan: Plan, instead: str, message: str
 ) -> None:
-    behave(server, instead.replace("$0", PYTHON))
+    behave(server, instead)
     with pytest.raises(TargetError, match=message) as caught:
         measure(server, small, plan)
     assert "\n" not in str(caught.value)
+
+
+def test_samples_that_go_back_in_time_are_refused(server: LoopbackSshd, small: Path, plan: Plan, caches: Path) -> None:
+    behave(server, f'exec {PYTHON} $HOME/../set_back.py "$@"')
+    with pytest.raises(TargetError, match=r"sent no measurement .*the clock was set back") as caught:
+        measure(server, small, replace(plan, mode="burst"))  # a sustained run this short has one round
+    assert "\n" not in str(caught.value)
+    assert not list(caches.glob("*.jsonl"))
 
 
 def test_what_the_board_cannot_do_is_its_own_error(server: LoopbackSshd, small: Path, plan: Plan) -> None:
@@ -183,14 +191,19 @@ def test_what_the_board_cannot_do_is_its_own_error(server: LoopbackSshd, small: 
 
 def test_two_measurements_at_a_time_are_refused(server: LoopbackSshd, small: Path, plan: Plan) -> None:
     behave(server, "touch $HOME/busy; sleep 20")
-    first = threading.Thread(target=lambda: pytest.raises(TargetError, measure, server, small, plan), daemon=True)
+    first = threading.Thread(target=measure_in_vain, args=[server, small, plan], daemon=True)
     first.start()
     while not (server.home / "busy").exists():
         time.sleep(0.02)
-    with pytest.raises(TargetError, match="another measurement runs on 127.0.0.1, and two would disturb each other"):
+    with pytest.raises(TargetError, match=r"another measurement runs on 127\.0\.0\.1, and two would disturb"):
         measure(server, small, plan)
     server.cut()
     first.join()
+
+
+def measure_in_vain(server: LoopbackSshd, small: Path, plan: Plan) -> None:
+    with pytest.raises(TargetError):
+        measure(server, small, plan)
 
 
 def test_bad_subjects_and_addresses_are_refused_before_any_login(server: LoopbackSshd, small: Path, plan: Plan) -> None:
