@@ -16,7 +16,7 @@ from penjing.pipeline.report.detection_figures import (
     precision_recall_picture,
     series_picture,
 )
-from penjing.pipeline.report.figures import Picture
+from penjing.pipeline.report.picture import Picture
 
 HOSTILE = "<b>$x^&"
 

@@ -18,13 +18,14 @@ from penjing.benchmarks.cold import PIPELINE
 from penjing.benchmarks.compare import compare, noise_floor
 from penjing.benchmarks.machine import MachineDescription
 from penjing.benchmarks.measurement import Condition, Measurement
+from penjing.benchmarks.memory_use import PHASES, STAGES, ColdSplit, MemoryStage, MemoryUse
 from penjing.benchmarks.op_profile import OpProfile, OpTime
 from penjing.benchmarks.plan import SubjectFacts
 from penjing.benchmarks.results import Run, RunSettings
 from penjing.benchmarks.wrapper import WrapperCost
 from penjing.pipeline.report import Claim, Curve, CurvePoint, DataSummary, ModelRow, Report, Share, write_report
 from penjing.pipeline.report.figures import _spread
-from penjing.pipeline.report.words import headline, milliseconds, warnings
+from penjing.pipeline.report.words import facts, headline, milliseconds, warnings
 from penjing.runtime.errors import OutputError
 
 STUDENT, TEACHER = "student int8 (ONNX)", "teacher fp32 (ONNX)"
@@ -232,6 +233,34 @@ def test_a_folder_that_can_not_be_made_is_an_output_error(report: Report, tmp_pa
 )
 def test_milliseconds_keep_their_leading_digits(value: float, text: str) -> None:
     assert milliseconds(value) == text
+
+
+def test_memory_phases_and_the_course_of_latency_are_shown_where_they_were_measured(
+    report: Report, tmp_path: Path
+) -> None:
+    assert report.run is not None
+    stages = tuple(MemoryStage(name, 50.0, 45.0, 20.0 + i, 30.0, 55.0, 4.0) for i, name in enumerate(STAGES))
+    timed = [replace(m, starts=tuple(1.8e9 + i for i in range(m.rounds))) for m in report.run.measurements]
+    run = replace(
+        report.run,
+        measurements=tuple(timed),
+        memory=(MemoryUse(STUDENT, 1, stages, None, 3),),
+        cold_splits=(ColdSplit(STUDENT, 1, dict.fromkeys(PHASES, (30.0, 31.0, 32.0))),),
+    )
+    write_report(tmp_path, replace(report, run=run))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 8
+    for title in ("Memory by cause", "Where a cold start's time goes", "Latency over time"):
+        assert f">{title}</h3>" in html.unescape(page)
+    assert "| 128 tokens, 1 thread | student int8 (ONNX) |" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "No sensor of temperature or clock was readable here." in page
+
+
+def test_every_median_stands_with_its_verdict(report: Report, folder: Path) -> None:
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert "| Samples | Verdict on p50 and p90 |" in text.replace("---:", "")
+    assert "| 200 | trusted |" in text
+    assert any(fact.name == "Median latency" and fact.detail.endswith("; trusted") for fact in facts(report))
 
 
 def test_labels_are_spread_apart_and_stay_inside() -> None:

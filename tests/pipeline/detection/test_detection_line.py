@@ -121,7 +121,7 @@ def test_the_report_tells_quality_beside_the_baselines(finished: tuple[DetectorR
     assert rows["model.onnx"]["events"]["events"] == 2
     assert report["regime"] == "normal samples alone"
     page = (finished[1] / "report.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 3
+    assert page.count("<svg") in (5, 6)  # the last, latency over time, only of runs longer than a millisecond
     assert "Trained on normal samples alone" in (finished[1] / "report.md").read_text(encoding="utf-8")
 
 

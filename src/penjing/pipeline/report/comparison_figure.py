@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .comparison import ComparedModel, CutComparison
-from .figures import Picture
+from .picture import Picture
 from .svg import INK, WIDTH, colour, drawing_style, figure_svg
 
 MARKERS, REFERENCES = "os^v", "*D"

@@ -11,8 +11,8 @@ from .comparison import ComparedModel, CutComparison, Times
 from .comparison_figure import cuts_picture
 from .lottery_figure import standalone_svg
 from .model import Share
-from .tables import Table
-from .words import BUSY, DASH, between, megabytes, milliseconds, plural
+from .table import Table
+from .words import BUSY, DASH, between, megabytes, milliseconds, processor_words
 from .write import page, write_texts
 
 TEMPLATE = "compare.html.j2"
@@ -74,7 +74,7 @@ def _machine_table(times: Times) -> Table:
     floors = "; ".join(f"{noise.first.precision} {noise.floor:.3f}x" for noise in times.noise_floors)
     packages = (f"{name} {version}" for name, version in machine.packages.items())
     rows = (
-        ("Processor", f"{machine.cpu}, {plural(machine.cores, 'core')}{', virtual' if machine.virtual else ''}"),
+        ("Processor", processor_words(machine)),
         ("System", f"{machine.system}, {machine.architecture}, Python {machine.python}"),
         ("Packages", ", ".join(packages)),
         ("In use before", f"{machine.busy_share:.0%} of the cores"),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from ...benchmarks.detection import runs
-from .figures import Picture, plain_log_ticks
+from .picture import Picture, plain_log_ticks
 from .svg import INK, WIDTH, colour, drawing_style, figure_svg
 
 Numbers = NDArray[np.float64]

@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from ...benchmarks.detection import Estimate
+from ...benchmarks.results import Run
 from .detection import DetectionReport, DetectorRow
 from .detection_figures import ScoredSeries, histogram_picture, precision_recall_picture, series_picture
-from .figures import Picture
+from .figures import course_and_memory
 from .markdown import table_markdown
 from .model import Share
-from .tables import Table, run_tables
+from .picture import Picture
+from .run_tables import run_tables
+from .svg import colour
+from .table import Table
 from .words import DASH, between, megabytes
 from .write import page, write_texts
 
@@ -50,6 +54,15 @@ def headline(report: DetectionReport) -> str:
 
 
 def detection_pictures(report: DetectionReport) -> list[Picture]:
+    """The scores, and what was measured."""
+    return _judged_pictures(report) + (_run_pictures(report.run) if report.run is not None else [])
+
+
+def _run_pictures(run: Run) -> list[Picture]:
+    return course_and_memory(run, {facts.label: colour(i) for i, facts in enumerate(run.subjects)})
+
+
+def _judged_pictures(report: DetectionReport) -> list[Picture]:
     """The series, where it is one; where labels are known, both kinds' scores and what each threshold would do."""
     best, labels = report.scores[0], np.array(report.labels, bool)
     scores, made = np.array(best.scores), list[Picture]()

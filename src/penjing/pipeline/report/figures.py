@@ -7,34 +7,26 @@ exact figures, which the tables hold.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from ...benchmarks.measurement import Condition, Measurement
 from ...benchmarks.results import Run
+from .device_figures import device_pictures
 from .model import ModelRow, Report
+from .picture import Picture, bar_axes, plain_log_ticks, short
 from .pruning import survivors_svg
 from .svg import INK, WIDTH, colour, drawing_style, figure_svg
+from .time_figure import has_times, latency_over_time
 from .words import condition_order, condition_words, headline_condition, milliseconds, plural
 
 TOP_OPERATORS = 6
 REMAINDER = "#b8bec4"
+WARM = ("warm", "window", "text", "stream")
 STAGES = ("tokenizer", "engine", "rest of predict")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An inline SVG with its caption. `key` is where the page puts it."""
-
-    key: str
-    title: str
-    svg: str
-    caption: str
 
 
 def pictures(report: Report) -> tuple[Picture, ...]:
@@ -44,7 +36,7 @@ def pictures(report: Report) -> tuple[Picture, ...]:
         if report.models:
             made.append(quality_against_size(report))
         if report.run is not None:
-            made.append(latency_distributions(report.run, _colours(report)))
+            made += run_pictures(report.run, _colours(report))
             if report.run.wrapper:
                 made.append(inside_one_prediction(report.run))
             if report.run.profiles:
@@ -54,6 +46,17 @@ def pictures(report: Report) -> tuple[Picture, ...]:
         if any(curve.points for curve in report.curves):
             made.append(training_curves(report))
     return tuple(made)
+
+
+def run_pictures(run: Run, colours: Mapping[str, str]) -> list[Picture]:
+    """Latency and its course, memory and cold starts, as far as they were measured."""
+    made = [latency_distributions(run, colours)] if run.conditions(*WARM) else []
+    return made + course_and_memory(run, colours)
+
+
+def course_and_memory(run: Run, colours: Mapping[str, str]) -> list[Picture]:
+    """The same without the distributions."""
+    return ([latency_over_time(run, colours)] if has_times(run) else []) + device_pictures(run)
 
 
 def quality_against_size(report: Report) -> Picture:
@@ -77,7 +80,7 @@ def quality_against_size(report: Report) -> Picture:
     heights = _spread([(row.value - low) / (high - low) for row in rows], gap=0.09)
     for row, height in zip(rows, heights, strict=True):
         axes.annotate(
-            _short(row.label, 36), xy=(row.bytes / 1e6, row.value), xytext=(1.06, height), textcoords="axes fraction",
+            short(row.label, 36), xy=(row.bytes / 1e6, row.value), xytext=(1.06, height), textcoords="axes fraction",
             va="center",
             arrowprops={
                 "arrowstyle": "-", "color": colours[row.label], "linewidth": 0.8, "relpos": (0, 0.5), "shrinkB": 4,
@@ -91,18 +94,23 @@ def quality_against_size(report: Report) -> Picture:
 
 def latency_distributions(run: Run, colours: Mapping[str, str]) -> Picture:
     """One panel a condition: the middle half of the samples as a bar, 1% to 99% as a line, the median as a tick."""
-    conditions = sorted(run.conditions("warm", "window", "text", "stream"), key=condition_order)
+    conditions = sorted(run.conditions(*WARM), key=condition_order)
     labels = [facts.label for facts in run.subjects]
-    columns = len(run.settings.threads)
+    columns = len({condition.threads for condition in conditions})
     lines = -(-len(conditions) // columns)
-    figure = Figure(figsize=(WIDTH, lines * (0.75 + 0.24 * len(labels))), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
-    for panel, condition in zip(panels.flat, conditions, strict=True):
-        _latency_panel(panel, run, condition, colours)
-    for panel in panels[-1]:
-        panel.set_xlabel("ms (log scale)")
+    with drawing_style():
+        figure = Figure(figsize=(WIDTH, lines * (0.75 + 0.24 * len(labels))), layout="constrained")
+        panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+        for panel, condition in zip(panels.flat, conditions, strict=False):
+            _latency_panel(panel, run, condition, colours)
+        for panel in panels.flat[len(conditions) :]:  # a partial run lacks some
+            panel.set_axis_off()
+        for panel in panels[-1]:
+            panel.set_xlabel("ms (log scale)")
+        svg = figure_svg(figure, "latency")
     caption = "Tick and figure: median. Bar: the middle half. Line: from the 1st to the 99th of a hundred calls."
-    return Picture("latency", "Latency distributions", figure_svg(figure, "latency"), caption)
+    alt = "; ".join(f"{m.subject}, {condition_words(m.condition)}: {milliseconds(m.p50)} ms" for m in _warm(run))
+    return Picture("latency", "Latency distributions", svg, caption, alt)
 
 
 def _latency_panel(panel: Axes, run: Run, condition: Condition, colours: Mapping[str, str]) -> None:
@@ -120,10 +128,10 @@ def _latency_panel(panel: Axes, run: Run, condition: Condition, colours: Mapping
         )
     panel.set_title(condition_words(condition), loc="left")
     panel.set_xscale("log")
-    low, high = _range(run.measurements)
-    panel.set_xlim(low / 1.15, high * 1.9)  # room for the figure beside the slowest
+    low, high = _range(_warm(run))
+    panel.set_xlim(low / 1.15, high * max(1.9, (high / low) ** 0.2))  # room for the figure beside the slowest
     plain_log_ticks(panel.xaxis)
-    panel.set_yticks(range(len(labels)), [_short(label, 28) for label in labels])
+    panel.set_yticks(range(len(labels)), [short(label, 28) for label in labels])
     panel.set_ylim(len(labels) - 0.4, -0.6)
     panel.tick_params(axis="y", length=0)
     panel.grid(True, axis="x")
@@ -141,7 +149,7 @@ def inside_one_prediction(run: Run) -> Picture:
     for row, cost in enumerate(run.wrapper):
         words = f"{milliseconds(cost.predict_ms)} ms"
         axes.annotate(words, (left[row], row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8)
-    _bar_axes(axes, [cost.subject for cost in run.wrapper])
+    bar_axes(axes, [cost.subject for cost in run.wrapper])
     axes.set_xlim(0, float(left.max()) * 1.14)
     axes.set_xlabel(f"ms for one real text, {plural(run.wrapper[0].threads, 'thread')}")
     figure.legend(loc="outside upper left", ncols=len(STAGES))
@@ -162,9 +170,9 @@ def operators(run: Run) -> Picture:
     for s, name in enumerate(names):
         shares = np.array([_op_share({op.op: op.share for op in p.ops}, name, names) for p in run.profiles])
         shade = colour(-1 - s) if name != "all others" else REMAINDER
-        axes.barh(range(len(left)), shares * 100, left=left, height=0.6, label=_short(name, 28), color=shade)
+        axes.barh(range(len(left)), shares * 100, left=left, height=0.6, label=short(name, 28), color=shade)
         left = left + shares * 100
-    _bar_axes(axes, [profile.subject for profile in run.profiles])
+    bar_axes(axes, [profile.subject for profile in run.profiles])
     axes.set_xlim(0, 100)
     axes.set_xlabel(f"% of the operators' time at {run.profiles[0].sequence_length} tokens")
     figure.legend(loc="outside upper left", ncols=4)
@@ -186,7 +194,7 @@ def training_curves(report: Report) -> Picture:
     for i, (panel, curve) in enumerate(zip(panels, curves, strict=True)):
         steps, metrics = [p.step for p in curve.points], [p.metric for p in curve.points]
         panel.plot(steps, metrics, color=colour(i), marker="o", markersize=3.5, linewidth=1.4)
-        panel.set_title(_short(curve.label, 60 // len(curves)), loc="left")
+        panel.set_title(short(curve.label, 60 // len(curves)), loc="left")
         panel.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
         panel.set_xlabel("steps")
         panel.grid(True)
@@ -209,26 +217,12 @@ def _op_share(shares: dict[str, float], name: str, names: Sequence[str]) -> floa
     return shares.get(name, 0.0)
 
 
-def _bar_axes(axes: Axes, labels: Sequence[str]) -> None:
-    axes.set_yticks(range(len(labels)), [_short(label, 28) for label in labels])
-    axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(True, axis="x")
-
-
-def plain_log_ticks(axis: Axis) -> None:
-    """1, 2, 5, 10, 20 ... instead of powers; more of them where the axis is short, fewer where it is long."""
-    low, high = sorted(axis.get_view_interval())
-    choices = ((5, (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)), (60, (1.0, 2.0, 5.0)), (400, (1.0, 3.0)))
-    digits = next((digits for ratio, digits in choices if high / low <= ratio), (1.0,))
-    axis.set_major_locator(LogLocator(subs=digits))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+def _warm(run: Run) -> list[Measurement]:
+    return [m for m in run.measurements if m.condition.kind in WARM]
 
 
 def _range(measurements: Sequence[Measurement]) -> tuple[float, float]:
-    warm = [m for m in measurements if m.condition.kind in ("warm", "window", "text", "stream")]
-    return min(m.percentile(1) for m in warm), max(m.percentile(99) for m in warm)
+    return min(m.percentile(1) for m in measurements), max(m.percentile(99) for m in measurements)
 
 
 def _spread(heights: Sequence[float], gap: float) -> list[float]:
@@ -245,7 +239,3 @@ def _colours(report: Report) -> dict[str, str]:
     labels = [row.label for row in report.models]
     labels += [facts.label for facts in report.run.subjects] if report.run is not None else []
     return {label: colour(i) for i, label in enumerate(dict.fromkeys(labels))}
-
-
-def _short(label: str, longest: int) -> str:
-    return label if len(label) <= longest else label[: longest - 1] + "…"

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from ...compress.prune.lottery_curve import CONTROLS, TICKETS, Curve, winning_sparsity
-from .figures import Picture
+from .picture import Picture
 from .svg import INK, LINE, WIDTH, colour, drawing_style, figure_svg
 
 WORDS = {

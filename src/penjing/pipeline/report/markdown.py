@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from ...benchmarks.results import Run
 from .model import Report
-from .tables import Table, run_tables, tables
+from .run_tables import run_tables
+from .table import Table
+from .tables import tables
 from .words import headline, warnings
 
 

@@ -65,5 +65,5 @@ def figure_svg(figure: Figure, name: str) -> str:
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text, count=2)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text)
-    text = re.sub(r'(\sid="|"#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     return text.replace(INK, "currentColor").replace(LINE, "var(--line)")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...benchmarks.cold import PIPELINE
 from ...benchmarks.compare import HIGH_FLOOR, Comparison
-from ...benchmarks.measurement import Condition, Measurement
+from ...benchmarks.machine import MachineDescription
+from ...benchmarks.measurement import MODES, Condition, Measurement
 from ...benchmarks.results import Run
+from ...benchmarks.sensors import SensorReading
+from ...benchmarks.verdict import Verdict, judge
 from .model import ModelRow, Report
 
 DASH = "\N{EN DASH}"
@@ -54,6 +57,8 @@ def plural(count: int, noun: str) -> str:
 def condition_words(condition: Condition) -> str:
     """'128 tokens, 1 thread' and the like."""
     threads = plural(condition.threads, "thread")
+    if condition.mode != "burst":
+        threads += f", {condition.mode}"
     if condition.kind == "warm":
         return f"{condition.sequence_length} tokens, {threads}"
     if condition.kind == "window":
@@ -62,10 +67,42 @@ def condition_words(condition: Condition) -> str:
     return f"{asked}, {threads}" if asked else {"cold": "cold start", "import": "import"}[condition.kind]
 
 
-def condition_order(condition: Condition) -> tuple[int, int, int]:
-    """Sorts conditions for reading: lengths, then real texts, then cold starts; fewer threads first."""
+def condition_order(condition: Condition) -> tuple[int, int, int, int]:
+    """Sorts conditions for reading: lengths, then real texts, then cold starts; fewer threads, then bursts first."""
     kinds = ("warm", "window", "text", "stream", "cold", "import")
-    return kinds.index(condition.kind), condition.sequence_length or 0, condition.threads
+    mode = MODES.index(condition.mode)
+    return kinds.index(condition.kind), condition.sequence_length or 0, condition.threads, mode
+
+
+def p50_verdict(run: Run, measured: Measurement) -> str:
+    """'trusted', or the word and its reason."""
+    return _said(judge(run, measured))
+
+
+def verdict_words(run: Run, measured: Measurement) -> str:
+    """The verdict on p50 and p90: in one word where both are trusted, else with the reasons."""
+    middle, tail = judge(run, measured), judge(run, measured, "p90")
+    if middle.word == tail.word:
+        return _said(middle)
+    return f"p50 {_said(middle)}; p90 {_said(tail)}"
+
+
+def _said(verdict: Verdict) -> str:
+    return verdict.word if verdict.word == "trusted" else f"{verdict.word}: {verdict.reason}"
+
+
+def processor_words(machine: MachineDescription) -> str:
+    """Its name, its cores, and whether it is virtual."""
+    return f"{machine.cpu}, {plural(machine.cores, 'core')}{', virtual' if machine.virtual else ''}"
+
+
+def sensor_words(readings: Sequence[SensorReading]) -> str:
+    """'41 to 63 °C, 1,200 to 1,800 MHz' over the whole log, or that nothing was readable."""
+    heats = [r.temperature_c for r in readings if r.temperature_c is not None]
+    clocks = [r.clock_mhz for r in readings if r.clock_mhz is not None]
+    parts = [f"{min(heats):.0f} to {max(heats):.0f} °C"] if heats else []
+    parts += [f"{min(clocks):,.0f} to {max(clocks):,.0f} MHz"] if clocks else []
+    return ", ".join(parts) or "no sensor was readable"
 
 
 def headline_condition(run: Run) -> Condition:
@@ -105,7 +142,8 @@ def _facts(report: Report) -> Iterator[Fact]:
     if report.run is not None and measured is not None:
         named = condition_words(measured.condition)
         detail = _speed_words(report.run.comparison(report.student, report.teacher or "", measured.condition))
-        yield Fact("Median latency", f"{milliseconds(measured.p50)} ms", f"{named}; {detail}" if detail else named)
+        said = "; ".join(words for words in (named, detail, judge(report.run, measured).word) if words)
+        yield Fact("Median latency", f"{milliseconds(measured.p50)} ms", said)
     if report.agreement is not None:
         same = report.agreement
         words = (
@@ -127,7 +165,7 @@ def _cold_facts(run: Run, student: str) -> Iterator[Fact]:
         detail = "process start to first answer"
         if pipeline is not None:
             detail = _speed_words(run.comparison(student, PIPELINE, condition))
-        yield Fact("Cold start", f"{milliseconds(ours.p50)} ms", detail)
+        yield Fact("Cold start", f"{milliseconds(ours.p50)} ms", f"{detail}; {judge(run, ours).word}")
         if ours.peak_rss_mb is not None:
             saved = ""
             if pipeline is not None and pipeline.peak_rss_mb is not None:
@@ -149,6 +187,11 @@ def _warnings(report: Report) -> Iterator[str]:
     if run is None:
         yield "Nothing was timed in this run."
         return
+    yield from run_warnings(run)
+
+
+def run_warnings(run: Run) -> Iterator[str]:
+    """What was wrong with the machine while it measured."""
     if noisy := [noise for noise in run.noise_floors if noise.is_high]:
         worst = max(noisy, key=lambda noise: noise.floor)
         yield (

@@ -15,10 +15,12 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...runtime.errors import OutputError
-from .figures import Picture, pictures
+from .figures import pictures
 from .markdown import report_markdown
 from .model import Report
-from .tables import Table, tables
+from .picture import Picture
+from .table import Table
+from .tables import tables
 from .words import DASH, facts, headline, warnings
 
 TEMPLATE = "report.html.j2"
