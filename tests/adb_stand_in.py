@@ -1,9 +1,9 @@
 """A phone for tests: an adb daemon in this process that the real `adb connect/devices/push/shell/pull` talks to.
 
 Commands run in a folder of their own, directly on this machine: /data, /sys and /system in them are the folder's, and
-`getprop`, `dumpsys` and `df` are small scripts in its `bin`. A `launcher` (qemu with a userland) starts the runner, if
-the phone is to have another processor. What a bad phone does is a `Behaviour`. The protocol is adb's own over TCP, as
-far as these four commands need it. Left out: encryption, compression, file lists.
+`getprop`, `dumpsys` and `df` are small scripts in its `bin`. Or they run on a board of another processor
+(`arm64_board.py`), after the words of `enter`. What a bad phone does is a `Behaviour`. The protocol is adb's own over
+TCP, as far as these four commands need it. Left out: encryption, compression, file lists.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
+from arm64_board import arm64_board
 
 CNXN, OPEN, OKAY, CLSE, WRTE, AUTH = (
     struct.unpack("<I", word)[0] for word in (b"CNXN", b"OPEN", b"OKAY", b"CLSE", b"WRTE", b"AUTH")
@@ -38,6 +41,7 @@ PROPERTIES = {
 }
 BATTERY = "Current Battery Service state:\n  AC powered: false\n  level: 81\n  temperature: 294"
 GETPROP = '#!/bin/sh\ngrep "^$1=" "$(dirname "$0")/properties" | cut -d= -f2-\n'
+BOARD_BIN = "/phone"
 DUMPSYS = '#!/bin/sh\ncat "$(dirname "$0")/dumpsys.$1"\n'
 
 
@@ -59,11 +63,11 @@ class Behaviour:
 
 @dataclass
 class Phone:
-    """The folder that is its storage, what it says of itself, and how it misbehaves."""
+    """The folder that is its storage, what it says of itself, and how it misbehaves; `enter` leads to a board."""
 
     root: Path
     abis: str = "x86_64"
-    launcher: Sequence[str] = ()
+    enter: Sequence[str] = ()
     behaviour: Behaviour = field(default_factory=Behaviour)
     commands: list[str] = field(default_factory=list)
     pushed: list[str] = field(default_factory=list)
@@ -97,16 +101,40 @@ class Phone:
 
     def start(self, command: str) -> subprocess.Popen[bytes]:
         """Runs a command line of the phone's shell."""
+        if self.enter:
+            return _pipes([*self.enter, "/bin/sh", "-c", f"PATH={BOARD_BIN}:$PATH; {command}"], self.root, {})
         here = re.sub(r"(?<![\w/.-])/(data|sys|system)\b", rf"{shlex.quote(str(self.root))}/\1", command)
         if (self.root / "proc/cpuinfo").is_file():
             here = here.replace("/proc/cpuinfo", shlex.quote(str(self.root / "proc/cpuinfo")))
-        if self.launcher:
-            here = re.sub(r"(?<=\s)(\S+/penjing_runner)(?= --)", rf"{shlex.join(self.launcher)} \1", here)
-        environment = {"PATH": f"{self.root / 'bin'}:{os.environ['PATH']}", "HOME": str(self.root)}
-        return subprocess.Popen(
-            ["/bin/sh", "-c", here], cwd=self.root, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        path = f"{self.root / 'bin'}:{os.environ['PATH']}"
+        return _pipes(["/bin/sh", "-c", here], self.root, {"PATH": path, "HOME": str(self.root)})
+
+
+def _pipes(words: Sequence[str], where: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        words, cwd=where, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+@contextmanager
+def phone_on_board(root: Path) -> Iterator[Phone]:
+    """A phone whose programs really are aarch64, until the end of the block."""
+    with arm64_board(root, {"/data": root / "data", BOARD_BIN: root / "bin"}) as board:
+        yield Phone(root, abis="arm64-v8a", enter=board.enter)
+
+
+@contextmanager
+def own_adb_server(home: Path, **variables: str) -> Iterator[None]:
+    """An adb server of the tests' own, with its keys in `home`; `variables` go to the environment."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"ANDROID_ADB_SERVER_PORT": str(port), "HOME": str(home), **variables}.items():
+            patch.setenv(name, value)
+        patch.delenv("ANDROID_SERIAL", raising=False)
+        yield
+        subprocess.run(["adb", "kill-server"], check=False, capture_output=True)
 
 
 class AdbStandIn:

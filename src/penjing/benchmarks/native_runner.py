@@ -105,14 +105,18 @@ class NativeAnswer:
 
 
 def find_header() -> Path:
-    """`onnxruntime_c_api.h`: $PENJING_ONNXRUNTIME_HEADER, the cache, or where Debian puts it. Raises TargetError."""
+    """`onnxruntime_c_api.h`: $PENJING_ONNXRUNTIME_HEADER, where Debian puts it, here or in the arm64 userland.
+
+    Raises TargetError when it is in none of them.
+    """
     chosen = os.environ.get(HEADER_ENV)
-    system = [Path("/usr/include/onnxruntime") / HEADER, Path("/usr/local/include/onnxruntime") / HEADER]
-    for path in [Path(chosen)] if chosen else [cache_folder() / "onnxruntime" / HEADER, *system]:
+    roots = (Path("/usr"), Path("/usr/local"), cache_folder() / "arm64" / "userland" / "usr")
+    for path in [Path(chosen)] if chosen else [root / "include" / "onnxruntime" / HEADER for root in roots]:
         if path.is_file():
             return path
     raise TargetError(
-        f"no {HEADER}, which the native runner is built with: apt install libonnxruntime-dev, or set {HEADER_ENV} to it"
+        f"no {HEADER}, which the native runner is built with: run `penjing target setup qemu`, apt install"
+        f" libonnxruntime-dev, or set {HEADER_ENV} to it"
     )
 
 

@@ -86,7 +86,8 @@ def run_adb(*words: str, seconds: float = SHORT_SECONDS) -> subprocess.Completed
     except FileNotFoundError:
         raise TargetError(f"adb is not installed: {INSTALL}") from None
     except subprocess.TimeoutExpired:
-        raise LostError(f"adb {words[-2] if len(words) > 1 else words[0]}: no answer in {seconds:.0f} s") from None
+        step = "wake the device or plug it in again, and run again to continue"
+        raise LostError(f"adb had no answer in {seconds:.0f} s: {step}") from None
 
 
 def devices() -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ...runtime.errors import TargetError
 from ..machine import MachineDescription
 from ..processor import ISA_FEATURES
+from ..remote.look import emulation
 from .adb_client import Device
 
 PART = "penjing-part:"
@@ -111,13 +112,14 @@ def _machine(said: Mapping[str, str], abi: str, features: frozenset[str]) -> Mac
     chip = said["soc"] or said["board"] or _field(said["cpuinfo"], "Hardware") or _field(said["cpuinfo"], "model name")
     names = [said["model"], " ".join(filter(None, (said["maker"], chip)))]
     android = f"Android {said['release']} (API {said['sdk']}), " if said["release"] else ""
+    emulated = said["emulated"] == "1" or emulation(said["machine"], said["cpuinfo"].splitlines()) is not None
     return MachineDescription(
-        cpu=", ".join(filter(None, names)) or "unknown",
+        cpu=("emulated " if emulated else "") + (", ".join(filter(None, names)) or "unknown"),
         architecture=abi,
         cores=len(re.findall(r"^processor\s*:", said["cpuinfo"], re.MULTILINE)) or 1,
         isa=tuple(name for name in ISA_FEATURES if name in features),
         memory_mb=round((_number(r"MemTotal:\s+(\d+)", said["memory"]) or 0) * 1024 / 1e6),
-        virtual=said["emulated"] == "1" or "hypervisor" in features,
+        virtual=emulated or "hypervisor" in features,
         system=android + said["kernel"],
         python="",
         packages={},

@@ -66,7 +66,7 @@ def _libraries(phone: Phone) -> Mapping[str, Path]:
         return {path.parent.name: path for path in (*folder.glob(f"*/{LIBRARY}"), *folder.glob(f"jni/*/{LIBRARY}"))}
     if phone.bionic:
         return {}
-    wheels = {"x86_64": _wheel_folders(), "arm64-v8a": sorted(cache_folder().glob("arm64/**/onnxruntime"))}
+    wheels = {"x86_64": _wheel_folders(), "arm64-v8a": [cache_folder() / "arm64/userland/opt/site/onnxruntime"]}
     found = {abi: _in_wheels(folders) for abi, folders in wheels.items()}
     return {abi: path for abi, path in found.items() if path is not None}
 
