@@ -22,6 +22,9 @@ RESAMPLES = 2000
 FEWEST_ROUNDS = 6
 """Below this a bootstrap promises too much, and the interval is the whole range of the rounds."""
 
+MOST_VALUES = 4_000_000
+"""Held at a time: minutes of a sustained run would fill a board's memory."""
+
 QUIET_LAGS = 5
 """So many correlations within chance end the dependence; enough for up to 100,000 rounds."""
 
@@ -85,7 +88,11 @@ def _draws(series: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _percentiles(blocks: Blocks, draws: NDArray[np.int64], share: float) -> Blocks:
-    drawn = blocks[draws].reshape(len(draws), -1)
+    parts = np.array_split(draws, 1 + draws.size * blocks.shape[1] // MOST_VALUES)
+    return np.concatenate([_percentile_rows(blocks[part].reshape(len(part), -1), share) for part in parts])
+
+
+def _percentile_rows(drawn: Blocks, share: float) -> Blocks:
     # np.median is several times as fast as np.percentile
     found: Blocks = np.median(drawn, axis=1) if share == 50 else np.percentile(drawn, share, axis=1)
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -89,12 +90,12 @@ class Measurement:
         """In ms; None when there are too few samples to speak of one in a hundred."""
         return self.percentile(99) if len(self.samples_ms) >= FEWEST_FOR_P99 else None
 
-    @property
+    @cached_property
     def p50_interval(self) -> tuple[float, float]:
         """95% interval of the median over the rounds, in ms."""
         return median_interval(self.blocks)
 
-    @property
+    @cached_property
     def p90_interval(self) -> tuple[float, float]:
         """95% interval of the 90th percentile over the rounds, in ms."""
         return percentile_interval(self.blocks, 90)

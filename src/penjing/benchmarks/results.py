@@ -23,7 +23,8 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How it was measured: the plan without its texts, which are the user's; `questions_hash` as the plan's."""
+    """How it was measured: the plan without its texts, which are the user's; `questions_hash` as the plan's,
+    `seconds` those of a sustained run."""
 
     lengths: tuple[int, ...]
     threads: tuple[int, ...]
@@ -35,6 +36,7 @@ class RunSettings:
     mode: Mode = "burst"
     cores: tuple[int, ...] | None = None
     questions_hash: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

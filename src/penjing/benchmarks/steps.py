@@ -173,7 +173,7 @@ def assemble(
 def _settings(plan: Plan) -> RunSettings:
     return RunSettings(
         plan.lengths, plan.threads, plan.rounds, plan.repeats, len(plan.questions), plan.cold_rounds, plan.seed,
-        plan.mode, plan.cores, plan.questions_hash,
+        plan.mode, plan.cores, plan.questions_hash, plan.seconds if plan.mode == "sustained" else None,
     )  # fmt: skip
 
 

@@ -173,7 +173,8 @@ def machine_table(run: Run) -> Table:
 def _method_words(run: Run) -> str:
     settings = run.settings
     if settings.mode == "sustained":
-        words = f"sustained load, calls back to back, random order, seed {settings.seed}"
+        lasted = f"{settings.seconds:.0f} s of " if settings.seconds else ""
+        words = f"{lasted}sustained load, calls back to back, random order, seed {settings.seed}"
     else:
         words = f"{settings.rounds} rounds of {settings.repeats} calls, random order, seed {settings.seed}"
     paced = ", one call a second" if settings.mode == "paced" else ""
