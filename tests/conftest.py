@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from arm64_userland import need_userland
 from tiny_bundle import pack, write_parts
 
 
@@ -21,3 +22,9 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
     """A copy that the test may change."""
     return Path(shutil.copytree(tiny_bundle, tmp_path / "tiny"))
+
+
+@pytest.fixture(scope="session")
+def userland() -> Path:
+    """The arm64 userland; skips where there is none (`arm64_userland.py`)."""
+    return need_userland()

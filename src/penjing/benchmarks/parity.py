@@ -6,6 +6,7 @@ Left out: how the answers of the other side are had (`targets/`), and quality.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,8 +33,9 @@ FLIP_LIMIT = 0.005
 
 @dataclass(frozen=True)
 class Parity:
-    """`file` on `n` inputs there and here. `largest_difference` is a logit's, or a score's relative to it, and NaN when
-    an answer there is no number; `flips` decisions differ; `reason` says why it did not pass, '' when it did.
+    """`file` on `n` inputs there and here; 0 when it did not run there. `largest_difference` is a logit's, or a score's
+    relative to it, and NaN when an answer there is no number; `flips` decisions differ; `reason` says why it did not
+    pass, '' when it did.
     """
 
     subject: str
@@ -85,6 +87,11 @@ def compare_answers(bundle: Bundle, facts: SubjectFacts, here: Answers, there: A
     return Parity(facts.label, facts.file, n, flips, largest, not reason, reason)
 
 
+def failed_parity(facts: SubjectFacts, reason: str) -> Parity:
+    """Of a file that gave no answers there, and why."""
+    return Parity(facts.label, facts.file, 0, 0, math.nan, False, reason)
+
+
 def _compare_logits(bundle: Bundle, file: str, here: Answers, there: Answers) -> tuple[Answers, NDArray[np.bool_]]:
     flipped: NDArray[np.bool_] = here.argmax(axis=1) != there.argmax(axis=1)
     return np.abs(here - there), flipped | ~np.isfinite(there).all(axis=1)
@@ -93,7 +100,7 @@ def _compare_logits(bundle: Bundle, file: str, here: Answers, there: Answers) ->
 def _compare_scores(bundle: Bundle, file: str, here: Answers, there: Answers) -> tuple[Answers, NDArray[np.bool_]]:
     """As `runtime/sample_goldens.py`: relative to the score, or to normal scores' spread where that is larger; two
     scores on the threshold are on the same side. Without a threshold nothing is decided."""
-    broken = ~np.isfinite(there).all(axis=1)
+    broken = np.any(~np.isfinite(there), axis=1)
     threshold = thresholds_of(bundle.manifest).get(file)
     if threshold is None:
         return np.abs(here - there) / np.maximum(np.abs(here), np.finfo(np.float32).tiny), broken

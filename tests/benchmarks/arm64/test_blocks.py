@@ -43,8 +43,8 @@ def test_sections_are_read_and_equal_blocks_are_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "hello", "# insns=1", HEAD.format(7) + f"40 2 {NOP}\n", HEAD.format(1) + "40 1 d5\n", HEAD.format(1) + "40\n",
-        HEAD.format(1) + f"40 x {NOP}\n", "# \n", "\xff",
+        "", "hello", "# insns=1", HEAD.format(7) + f"40 2 {NOP}\n", HEAD.format(1) + "40 1 d5\n",
+        HEAD.format(1) + "40\n", HEAD.format(1) + f"40 x {NOP}\n", "# \n", "\xff",
     ],
 )  # fmt: skip
 def test_what_is_no_count_is_one_line(tmp_path: Path, text: str) -> None:

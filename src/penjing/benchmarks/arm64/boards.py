@@ -50,7 +50,7 @@ class Board:
 
 _V8 = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
 _V82 = "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp"
-_V86 = f"{_V82} jscvt fcma sha3 sha512 asimdfhm dit uscat ilrcpc flagm ssbs sb dcpodp flagm2 frint i8mm bf16"
+_V86 = f"{_V82} jscvt fcma sha3 sha512 asimdfhm ilrcpc flagm sb dcpodp flagm2 frint i8mm bf16"
 BOARDS = {
     board.core: board
     for board in (
@@ -58,7 +58,7 @@ BOARDS = {
         Board("cortex-a72", "Cortex-A72", "cortex-a72", 0xD08, 0, 3, _V8, Cache(32, 2), Cache(1024, 16), "cortex-a72"),
         Board("cortex-a76", "Cortex-A76", "cortex-a76", 0xD0B, 4, 1, _V82, Cache(64, 4), Cache(512, 8), "neoverse-n1"),
         Board(
-            "armv8-dotprod", "Armv8.2 with dotprod (Neoverse N1)", "neoverse-n1", 0xD0C, 4, 1, f"{_V82} ssbs",
+            "armv8-dotprod", "Armv8.2 with dotprod (Neoverse N1)", "neoverse-n1", 0xD0C, 4, 1, _V82,
             Cache(64, 4), Cache(1024, 8), "neoverse-n1",
         ),
         Board(

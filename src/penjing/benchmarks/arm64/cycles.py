@@ -28,12 +28,15 @@ UNMODELLED = re.compile(
 TOOL_SECONDS = 300
 
 
-def model_cycles(section: Section, model: str) -> float:
-    """Cycles of the whole section on llvm-mca's `model`. Raises TargetError when its tools fail."""
-    hot, share = hot_blocks(section)
-    texts = _disassemble(hot)
-    cycles = _throughputs(texts, model)
-    return sum(section.blocks[code] * cycle for code, cycle in zip(hot, cycles, strict=True)) / share
+def model_cycles(sections: Sequence[Section], model: str) -> list[float]:
+    """Cycles of each whole section on llvm-mca's `model`. Raises TargetError when its tools fail."""
+    chosen = [hot_blocks(section) for section in sections]
+    blocks = list(dict.fromkeys(code for hot, _ in chosen for code in hot))
+    cycles = dict(zip(blocks, _throughputs(_disassemble(blocks), model), strict=True))
+    return [
+        sum(section.blocks[code] * cycles[code] for code in hot) / share
+        for section, (hot, share) in zip(sections, chosen, strict=True)
+    ]
 
 
 def hot_blocks(section: Section) -> tuple[list[str], float]:

@@ -22,7 +22,7 @@ PYTHON = "/usr/bin/python3.11"
 SITE = "/opt/site"
 LONGEST_SECONDS = 900
 REASONS = {
-    signal.SIGILL: "the core lacks an instruction that was asked for: choose a core that has it, or another file",
+    signal.SIGILL: "the core lacks an instruction that the kernels need: choose a core that has it, or another file",
     signal.SIGSEGV: "it crashed: run `penjing target setup qemu`, or choose another core",
     signal.SIGABRT: "it gave up: give this machine more memory, or choose another file",
     signal.SIGKILL: "it was stopped: give this machine more memory",
@@ -75,7 +75,7 @@ def ending(code: int, stderr: str) -> str:
     """Why a program ended with this code: what a signal means, or its own last line."""
     number = -code if code < 0 else code - 128
     if number in REASONS:
-        return f"{signal.Signals(number).name}, {REASONS[signal.Signals(number)]}"
+        return f"{REASONS[signal.Signals(number)]} ({signal.Signals(number).name})"
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return f"it ended with code {code} ({lines[-1][:300] if lines else 'it said nothing'})"
 

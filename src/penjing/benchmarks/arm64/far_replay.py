@@ -1,8 +1,9 @@
-"""Runs inside the userland: model files on feeds, with their answers, or between the counting plugin's markers.
+"""Runs inside the userland: one model file on feeds, for its answers, or between the counting plugin's markers.
 
-`python -m penjing.benchmarks.arm64.far_replay JOB` reads a JSON file: `models` [{path, format, feeds, answers}], each
-with an .npz file of arrays called 'i/name' for feed i, and one to write likewise. With `count` and `mark`, each feed's
-inference is counted that often, and nothing is written. Left out: ONNX files' counts, which the native runner takes.
+`python -m penjing.benchmarks.arm64.far_replay JOB` reads a JSON file: the model's `path` and `format`, `feeds`, an .npz
+file of arrays called 'i/name' for feed i, and `answers`, one to write likewise. With `count` in its place, each feed's
+inference runs that often, and then as often between the markers of the library `mark`; one costs Python about 2,000
+instructions. Left out: counting ONNX files, which the native runner does without Python.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...runtime.engine import Engine, open_engine
+from ...runtime.errors import PenjingError
 
 Feed = Mapping[str, NDArray[Any]]
-WARM_UP = 2
 
 
 def save_arrays(path: Path, rows: Sequence[Feed]) -> None:
@@ -40,20 +41,20 @@ def load_arrays(path: Path) -> list[dict[str, NDArray[Any]]]:
 
 
 def main(job: Mapping[str, Any]) -> None:
-    """Does the job; every model is opened on one thread."""
-    for model in job["models"]:
-        engine = open_engine(Path(model["path"]), model["format"], 1)
-        feeds = load_arrays(Path(model["feeds"]))
-        if not job.get("count"):
-            save_arrays(Path(model["answers"]), [engine.run(feed) for feed in feeds])
-            continue
-        marks = ctypes.CDLL(job["mark"])
-        for feed in feeds:
-            _count(inference(engine, feed), job["count"], marks)
+    """Does the job, on one thread. Raises EngineError as engines do."""
+    engine = open_engine(Path(job["path"]), job["format"], 1)
+    feeds = load_arrays(Path(job["feeds"]))
+    if "count" not in job:
+        save_arrays(Path(job["answers"]), [engine.run(feed) for feed in feeds])
+        return
+    marks = ctypes.CDLL(job["mark"])
+    marks.penjing_end()  # ends nothing: finding a function costs thousands of instructions, once
+    for feed in feeds:
+        _count(inference(engine, feed), job["count"], marks)
 
 
 def inference(engine: Engine, feed: Feed) -> Callable[[], object]:
-    """One inference on the feed; of LiteRT without copying inputs and outputs, which the native runner leaves out too.
+    """One inference on the feed, after a first one. Of LiteRT without copying inputs and outputs, as the native runner.
 
     LiteRT shows that call to its own classes alone, so a version that has moved it is measured with the copies.
     """
@@ -69,7 +70,7 @@ def inference(engine: Engine, feed: Feed) -> Callable[[], object]:
 
 
 def _count(infer: Callable[[], object], count: int, marks: Any) -> None:
-    for _ in range(WARM_UP):
+    for _ in range(count - 1):
         infer()
     marks.penjing_begin()
     for _ in range(count):
@@ -78,4 +79,7 @@ def _count(infer: Callable[[], object], count: int, marks: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    try:
+        main(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    except PenjingError as error:
+        sys.exit(str(error))
