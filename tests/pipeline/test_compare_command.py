@@ -65,7 +65,7 @@ def test_a_run_is_not_different_from_itself_and_passes_the_gate(
     header, *rows = (line.split("\t") for line in printed.out.splitlines())
     verdict = header.index("verdict")
     assert {row[verdict] for row in rows} == {"not different"}
-    assert rows[0][:3] == ["student int8 ONNX", "p50", "warm, 128 tokens, 1 thread"]
+    assert rows[0][:3] == ["student int8 ONNX", "p50", "128 tokens, 1 thread"]
     assert all(len(row) == len(header) for row in rows)
     assert "same file: student int8 ONNX, teacher int8 ONNX" in printed.err
 
@@ -181,7 +181,7 @@ def test_a_gate_does_not_pass_figures_that_are_no_longer_measured(
 
     less = write_run(tmp_path / "less.json", edit)
     assert penjing_command("compare", main_run, less) == 0
-    assert "only before: teacher int8 ONNX (warm, 128 tokens, 1 thread; text, 1 thread)" in capsys.readouterr().err
+    assert "only before: teacher int8 ONNX (128 tokens, 1 thread; real texts, 1 thread)" in capsys.readouterr().err
     assert penjing_command("compare", main_run, less, "--gate") == 2
     assert "lacks figures" in capsys.readouterr().err.splitlines()[-1]
     assert penjing_command("compare", less, main_run, "--gate") == 0

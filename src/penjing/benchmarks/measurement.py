@@ -38,6 +38,19 @@ class Condition:
     threads: int
     mode: Mode = "burst"
 
+    @property
+    def words(self) -> str:
+        """'128 tokens, 1 thread' and the like."""
+        places = {
+            "warm": f"{self.sequence_length} tokens", "window": f"a window of {self.sequence_length}",
+            "text": "real texts", "stream": "a stream's samples", "cold": "cold start", "import": "import",
+        }  # fmt: skip
+        if self.kind in ("cold", "import"):
+            return places[self.kind]
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        mode = "" if self.mode == "burst" else f", {self.mode}"
+        return f"{places[self.kind]}, {threads}{mode}"
+
 
 @dataclass(frozen=True)
 class Measurement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..benchmarks.counts import InstructionCount
 from ..benchmarks.endurance import endurance
-from ..benchmarks.measurement import Condition, Measurement
+from ..benchmarks.measurement import Measurement
 from ..benchmarks.memory_use import MemoryUse
 from ..benchmarks.parity import Parity
 from ..benchmarks.results import Run
@@ -43,21 +43,17 @@ def run_lines(run: Run) -> list[str]:
     """The machine, what is missing, and how each file compares with the first one, a sentence each."""
     machine, first = run.machine, run.subjects[0].label
     busy = f", {round(100 * machine.busy_share)}% busy before the run" if run.measurements else ""
-    lines = [f"{machine.cpu}, {machine.cores} cores{busy}"]
+    cores = "1 core" if machine.cores == 1 else f"{machine.cores} cores"
+    lines = [f"{machine.cpu}, {cores}{busy}"]
     if run.partial:
         lines.append(f"not whole: {run.partial}")
     for c in run.comparisons:
         if first in (c.subject, c.baseline):
-            lines.append(f"{_place(c.condition)}: {c.sentence()}")
+            lines.append(f"{c.condition.words}: {c.sentence()}")
     for e in endurance(run):
         ranks = f"rank {e.first_rank} in the first minute, {e.last_rank} in the last"
         lines.append(f"{e.subject}: {e.first_ms:.3f} ms, then {e.last_ms:.3f} ({e.slowdown:.2f}x); {ranks}")
     return lines
-
-
-def _place(condition: Condition) -> str:
-    length = "all" if condition.sequence_length is None else condition.sequence_length
-    return f"{condition.kind}, {length} tokens, {condition.threads} threads"
 
 
 def _time_row(run: Run, m: Measurement) -> tuple[str, ...]:

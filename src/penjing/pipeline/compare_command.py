@@ -19,7 +19,6 @@ from .extras import require
 from .terminal import note, print_table
 
 if TYPE_CHECKING:
-    from ..benchmarks.measurement import Condition
     from ..benchmarks.paired_runs import Pair, Quantity, Row
     from ..benchmarks.results import Run
 
@@ -139,20 +138,8 @@ def missing_figures(before: Run, after: Run, pairs: Sequence[Pair]) -> list[str]
     lost: dict[str, list[str]] = {facts.label: [] for facts in before.subjects if facts.label not in names}
     for m in before.measurements:
         if after.find(names.get(m.subject, m.subject), m.condition) is None:
-            lost.setdefault(m.subject, []).append(condition_words(m.condition))
+            lost.setdefault(m.subject, []).append(m.condition.words)
     return [f"only before: {subject} ({'; '.join(words) or 'not measured'})" for subject, words in lost.items()]
-
-
-def condition_words(condition: Condition | None) -> str:
-    """For people: 'warm, 128 tokens, 1 thread'."""
-    if condition is None:
-        return ""
-    length = [] if condition.sequence_length is None else [f"{condition.sequence_length} tokens"]
-    if condition.kind == "window":
-        length = [f"{condition.sequence_length} samples"]
-    threads = f"{condition.threads} thread{'s' if condition.threads > 1 else ''}"
-    mode = [] if condition.mode == "burst" else [condition.mode]
-    return ", ".join([condition.kind, *length, threads, *mode])
 
 
 def _about(before: Run, after: Run, pairs: Sequence[Pair]) -> list[str]:
@@ -234,7 +221,16 @@ def _cells(row: Row) -> tuple[str, ...]:
     figure = row.figure if row.quantity in ("latency", "instructions") else f"{row.quantity}, {row.figure}"
     reason = f"relative to {row.control}: {row.reason}" if row.control else row.reason
     change = f"{row.change:{form}}{end}"
-    return row.subject, figure, condition_words(row.condition), *values, change, interval, row.verdict, reason
+    return (
+        row.subject,
+        figure,
+        row.condition.words if row.condition else "",
+        *values,
+        change,
+        interval,
+        row.verdict,
+        reason,
+    )
 
 
 def _allowed(words: Sequence[str]) -> Mapping[Quantity, float]:

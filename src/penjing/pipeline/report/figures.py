@@ -21,7 +21,7 @@ from .picture import Picture, bar_axes, plain_log_ticks, short
 from .pruning import survivors_svg
 from .svg import INK, WIDTH, colour, drawing_style, figure_svg
 from .time_figure import has_times, latency_over_time
-from .words import condition_order, condition_words, headline_condition, milliseconds, plural
+from .words import condition_order, headline_condition, milliseconds, plural
 
 TOP_OPERATORS = 6
 REMAINDER = "#b8bec4"
@@ -88,7 +88,7 @@ def quality_against_size(report: Report) -> Picture:
         )  # fmt: skip
     caption = "Bars are 95% intervals."
     if report.run is not None:
-        caption += f" A bubble's area is the median latency at {condition_words(headline_condition(report.run))}."
+        caption += f" A bubble's area is the median latency at {headline_condition(report.run).words}."
     return Picture("models", "Quality against size", figure_svg(figure, "quality"), caption)
 
 
@@ -109,7 +109,7 @@ def latency_distributions(run: Run, colours: Mapping[str, str]) -> Picture:
             panel.set_xlabel("ms (log scale)")
         svg = figure_svg(figure, "latency")
     caption = "Tick and figure: median. Bar: the middle half. Line: from the 1st to the 99th of a hundred calls."
-    alt = "; ".join(f"{m.subject}, {condition_words(m.condition)}: {milliseconds(m.p50)} ms" for m in _warm(run))
+    alt = "; ".join(f"{m.subject}, {m.condition.words}: {milliseconds(m.p50)} ms" for m in _warm(run))
     return Picture("latency", "Latency distributions", svg, caption, alt)
 
 
@@ -126,7 +126,7 @@ def _latency_panel(panel: Axes, run: Run, condition: Condition, colours: Mapping
         panel.annotate(
             milliseconds(middle), (last, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8
         )
-    panel.set_title(condition_words(condition), loc="left")
+    panel.set_title(condition.words, loc="left")
     panel.set_xscale("log")
     low, high = _range(_warm(run))
     panel.set_xlim(low / 1.15, high * max(1.9, (high / low) ** 0.2))  # room for the figure beside the slowest

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...benchmarks.cold import IMPORT
+from ...benchmarks.endurance import endurance
 from ...benchmarks.intervals import FEWEST_ROUNDS
 from ...benchmarks.measurement import Condition, Measurement
 from ...benchmarks.results import Run
@@ -18,7 +19,6 @@ from .words import (
     DASH,
     between,
     condition_order,
-    condition_words,
     milliseconds,
     p50_verdict,
     processor_words,
@@ -32,7 +32,8 @@ TOP_OPERATORS = 5
 def run_tables(run: Run, subject: str) -> list[Table]:
     """The tables of one run, with `subject` compared to the others; `penjing bench` prints these alone."""
     return [
-        parity_table(run), counts_table(run), speed_table(run, subject), latency_table(run), cold_table(run, subject),
+        parity_table(run), counts_table(run), speed_table(run, subject), latency_table(run), endurance_table(run),
+        cold_table(run, subject),
         cold_split_table(run), memory_table(run), downloads_table(run), wrapper_table(run), operators_table(run),
         noise_table(run), machine_table(run),
     ]  # fmt: skip
@@ -43,7 +44,7 @@ def latency_table(run: Run) -> Table:
     rows = []
     for condition in sorted(run.conditions("warm", "window", "text", "stream"), key=condition_order):
         for i, measured in enumerate(m for m in run.measurements if m.condition == condition):
-            named = "" if i else condition_words(condition)
+            named = "" if i else condition.words
             rows.append((named, measured.subject, *_times(measured), verdict_words(run, measured)))
     columns = ("Condition", "Model", "p50 ms", "95%", "p90 ms", "p99 ms", "Samples", "Verdict on p50 and p90")
     note = (
@@ -53,12 +54,26 @@ def latency_table(run: Run) -> Table:
     return Table("latency", "Latency", columns, tuple(rows), note, wide=(0, 1, 7))
 
 
+def endurance_table(run: Run) -> Table:
+    """What minutes of work did to each file."""
+    rows = tuple(
+        (
+            each.subject, milliseconds(each.first_ms), milliseconds(each.last_ms), f"{each.slowdown:.2f}x",
+            str(each.first_rank), str(each.last_rank),
+        )
+        for each in endurance(run)
+    )  # fmt: skip
+    columns = ("Model", "First minute, ms", "Last minute, ms", "Slower by", "Rank, first", "Rank, last")
+    note = "Medians and ranks (1 is the fastest) under load; a run of under two minutes is halved."
+    return Table("endurance", "Sustained load", columns, rows, note)
+
+
 def speed_table(run: Run, subject: str) -> Table:
     """How many times as fast `subject` is as every other, under every condition."""
     conditions = sorted(run.conditions("warm", "window", "text", "stream", "cold"), key=condition_order)
     baselines = dict.fromkeys(c.baseline for c in run.comparisons if c.subject == subject)
     rows = tuple((baseline, *_speeds(run, subject, baseline, conditions)) for baseline in baselines)
-    columns = (f"{subject} compared with", *(condition_words(condition) for condition in conditions))
+    columns = (f"{subject} compared with", *(condition.words for condition in conditions))
     note = (
         "Ratio of medians of one interleaved run with its 95% interval; above 1 it is the faster one. 'Not different':"
         " the interval holds 1, or the ratio is within the noise floor. With fewer than"
@@ -142,7 +157,7 @@ def operators_table(run: Run) -> Table:
 def noise_table(run: Run) -> Table:
     """What a difference must exceed to count."""
     rows = tuple(
-        (condition_words(n.condition), f"{n.ratio:.3f}x", between(f"{n.low:.3f}", f"{n.high:.3f}"), f"{n.floor:.3f}x")
+        (n.condition.words, f"{n.ratio:.3f}x", between(f"{n.low:.3f}", f"{n.high:.3f}"), f"{n.floor:.3f}x")
         for n in run.noise_floors
     )
     of = run.noise_floors[0].first.subject if run.noise_floors else ""

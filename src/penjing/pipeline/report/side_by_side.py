@@ -23,7 +23,6 @@ from .words import (
     DASH,
     between,
     condition_order,
-    condition_words,
     megabytes,
     milliseconds,
     processor_words,
@@ -59,7 +58,7 @@ def latency_by_target(targets: Sequence[NamedRun]) -> Table:
         found = [m.subject for t in timed for m in t.run.measurements if m.condition == condition]
         for i, subject in enumerate(dict.fromkeys(found)):
             cells = [_latency_cell(target.run, subject, condition) for target in timed]
-            rows.append(("" if i else condition_words(condition), subject, *cells))
+            rows.append(("" if i else condition.words, subject, *cells))
     columns = ("Condition", "Model", *(target.name for target in timed))
     note = (
         "p50 in ms, its 95% interval, and whether it may be believed (why not: on the target's page). Each column is"

@@ -14,7 +14,7 @@ from .figures import WARM
 from .picture import Picture, bar_axes, plain_log_ticks, short
 from .side_by_side import NamedRun
 from .svg import LINE, WIDTH, colour, drawing_style, figure_svg
-from .words import condition_order, condition_words, milliseconds
+from .words import condition_order, milliseconds
 
 MARKERS = "osD^vP*X"
 COLUMNS = 2
@@ -60,7 +60,7 @@ def _panel(panel: Axes, timed: Sequence[tuple[int, NamedRun]], condition: Condit
             panel.plot(measured.p50_interval, [row + offset] * 2, color=shade, linewidth=1.2)
             face = shade if trusted else "none"
             panel.plot(measured.p50, row + offset, marker, color=shade, markerfacecolor=face, markersize=5.5)
-    panel.set_title(condition_words(condition), loc="left")
+    panel.set_title(condition.words, loc="left")
     panel.set_xscale("log")
     panel.margins(x=0.08)
     panel.autoscale_view(scaley=False)
@@ -78,4 +78,4 @@ def _alt(timed: Sequence[tuple[int, NamedRun]], condition: Condition) -> str:
     found = (f"{target.name}: " + ", ".join(
         f"{m.subject} {milliseconds(m.p50)} ms" for m in target.run.measurements if m.condition == condition
     ) for _, target in timed)  # fmt: skip
-    return f"{condition_words(condition)}: {'; '.join(found)}"
+    return f"{condition.words}: {'; '.join(found)}"

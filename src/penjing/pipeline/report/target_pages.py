@@ -24,7 +24,7 @@ from .run_tables import run_tables
 from .side_by_side import NamedRun, side_tables
 from .side_figure import targets_picture
 from .svg import colour, drawing_style
-from .words import condition_words, headline_condition, milliseconds, p50_verdict, plural, run_warnings
+from .words import headline_condition, milliseconds, p50_verdict, plural, run_warnings
 from .write import page, write_texts
 
 TARGET, INDEX = "target.html.j2", "targets.html.j2"
@@ -113,7 +113,7 @@ def _figure(run: Run) -> tuple[str, str]:
         verdict = judge(run, measured).word
         return (
             f"{milliseconds(measured.p50)} ms",
-            f"{measured.subject}, {condition_words(measured.condition)}, {verdict}",
+            f"{measured.subject}, {measured.condition.words}, {verdict}",
         )
     if run.counts:
         first = run.counts[0].subject
@@ -141,7 +141,7 @@ def _warnings(run: Run) -> Iterator[str]:
         worst = doubtful[0]
         yield (
             f"{len(doubtful)} of {plural(len(warm), 'median')} should not be believed, such as {worst.subject} at"
-            f" {condition_words(worst.condition)}, {p50_verdict(run, worst)}."
+            f" {worst.condition.words}, {p50_verdict(run, worst)}."
         )
     yield from run_warnings(run)
 

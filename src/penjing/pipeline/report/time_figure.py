@@ -19,7 +19,7 @@ from ...benchmarks.results import Run
 from ...benchmarks.sensors import between
 from .picture import Picture, plain_log_ticks, short
 from .svg import INK, WIDTH, colour, drawing_style, figure_svg
-from .words import condition_order, condition_words, milliseconds, sensor_words
+from .words import condition_order, milliseconds, sensor_words
 
 Numbers = NDArray[np.float64]
 SENSORS = {"temperature_c": ("°C", colour(4)), "clock_mhz": ("MHz", INK)}
@@ -75,7 +75,7 @@ def _alt(run: Run, conditions: Sequence[Condition]) -> str:
     for measured in (m for condition in conditions for m in _timed(run, condition)):
         medians = np.median(measured.blocks, axis=1)
         low, high = milliseconds(float(medians.min())), milliseconds(float(medians.max()))
-        spans.append(f"{measured.subject}, {condition_words(measured.condition)}: {low} to {high} ms")
+        spans.append(f"{measured.subject}, {measured.condition.words}: {low} to {high} ms")
     return f"{'; '.join(spans)}; {sensor_words(run.sensors)}"
 
 
@@ -90,7 +90,7 @@ def _draw(
     for measured in timed:
         _latency_line(panels[0], measured, first, length, colours[measured.subject])
     _latency_scale(panels[0])
-    panels[0].set_title(condition_words(condition), loc="left")
+    panels[0].set_title(condition.words, loc="left")
     for panel, field in zip(panels[1:], seen, strict=True):
         _sensor_line(panel, run, field, (first, last), length)
     for panel, name in zip(panels, ("ms", *(SENSORS[field][0] for field in seen)), strict=True):

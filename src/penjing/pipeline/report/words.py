@@ -54,19 +54,6 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def condition_words(condition: Condition) -> str:
-    """'128 tokens, 1 thread' and the like."""
-    threads = plural(condition.threads, "thread")
-    if condition.mode != "burst":
-        threads += f", {condition.mode}"
-    if condition.kind == "warm":
-        return f"{condition.sequence_length} tokens, {threads}"
-    if condition.kind == "window":
-        return f"a window of {condition.sequence_length}, {threads}"
-    asked = {"text": "real texts", "stream": "a stream's samples"}.get(condition.kind)
-    return f"{asked}, {threads}" if asked else {"cold": "cold start", "import": "import"}[condition.kind]
-
-
 def condition_order(condition: Condition) -> tuple[int, int, int, int]:
     """Sorts conditions for reading: lengths, then real texts, then cold starts; fewer threads, then bursts first."""
     kinds = ("warm", "window", "text", "stream", "cold", "import")
@@ -119,7 +106,7 @@ def headline(report: Report) -> str:
     parts = [f"{megabytes(student.bytes)} MB"]
     measured = _student_measurement(report)
     if measured is not None:
-        parts.append(f"{milliseconds(measured.p50)} ms ({condition_words(measured.condition)})")
+        parts.append(f"{milliseconds(measured.p50)} ms ({measured.condition.words})")
     if report.agreement is not None:
         same = report.agreement
         parts.append(f"decides like its teacher on {same.value:.1%} of {same.n:,} {student.split} texts")
@@ -140,7 +127,7 @@ def _facts(report: Report) -> Iterator[Fact]:
     yield Fact("Size", f"{megabytes(student.bytes)} MB", _size_words(student, teacher))
     measured = _student_measurement(report)
     if report.run is not None and measured is not None:
-        named = condition_words(measured.condition)
+        named = measured.condition.words
         detail = _speed_words(report.run.comparison(report.student, report.teacher or "", measured.condition))
         said = "; ".join(words for words in (named, detail, judge(report.run, measured).word) if words)
         yield Fact("Median latency", f"{milliseconds(measured.p50)} ms", said)
@@ -196,7 +183,7 @@ def run_warnings(run: Run) -> Iterator[str]:
         worst = max(noisy, key=lambda noise: noise.floor)
         yield (
             f"Noisy machine: in {len(noisy)} of {len(run.noise_floors)} conditions one file differed from itself by"
-            f" more than {HIGH_FLOOR - 1:.0%} (worst: {worst.floor:.2f}x, {condition_words(worst.condition)}). Measure"
+            f" more than {HIGH_FLOOR - 1:.0%} (worst: {worst.floor:.2f}x, {worst.condition.words}). Measure"
             " again on a quiet machine."
         )
     if run.machine.busy_share > BUSY:
