@@ -35,7 +35,11 @@ def describe_processor() -> Processor:
     info = _cpu_info()
     features = set(info.get("flags", info.get("Features", "")).split())
     return Processor(
-        name=info.get("model name") or _mac("machdep.cpu.brand_string") or platform.processor() or "unknown",
+        name=info.get("model name")
+        or _board()
+        or _mac("machdep.cpu.brand_string")
+        or platform.processor()
+        or "unknown",
         architecture=platform.machine(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         isa=tuple(name for name in ISA_FEATURES if name in features),
@@ -56,6 +60,11 @@ def _cpu_info() -> dict[str, str]:
     text = read_small("/proc/cpuinfo") or ""
     lines = (line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)
     return {key.strip(): value.strip() for key, value in lines}
+
+
+def _board() -> str:
+    """An ARM board's name; its kernel names no processor in words."""
+    return (read_small("/proc/device-tree/model") or "").rstrip("\0")
 
 
 def _mac(name: str) -> str | None:

@@ -1,6 +1,7 @@
-"""The job on the board: starts `far_side.py` there, passes on what it says, and explains how it ended.
+"""The job on the board: starts a far side there, passes on what it says, and explains how it ended.
 
-Lines without our mark are a greeting's or a library's and are passed over. Left out: what the findings mean.
+A far side is `far_side.py`, or another module that talks as it does (`far_times.py`). Lines without our mark are a
+greeting's or a library's and are passed over. Left out: what the findings mean.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ from .porter import disk_full, porter_command, porter_input, refused
 from .ssh_errors import last_line
 
 MODULE = "penjing.benchmarks.far_side"
+FAR_SIDES = "penjing.benchmarks.far_"
+"""Begins the name of every module that may run there."""
 SHOWN = 120
 """Characters of what nobody can read."""
 Message = tuple[str, Any]
 
 
-def far_messages(connection: Connection, board: Board, python: str, code: str, text: str) -> Iterator[Message]:
-    """What the far side says to the job `text`: ("machine", ...), then ("finding", ...) each, as they come.
+def far_messages(
+    connection: Connection, board: Board, python: str, code: str, text: str, module: str = MODULE
+) -> Iterator[Message]:
+    """What the far side `module` says to the job `text`: ("machine", ...), then ("finding", ...) each, as they come.
 
     Raises ConnectionLostError, the error that the far side met, or a TargetError when the job ends in another way.
     """
@@ -34,7 +39,7 @@ def far_messages(connection: Connection, board: Board, python: str, code: str, t
     with connection.start(porter_command(python)) as process:
         assert process.stdin is not None and process.stdout is not None
         with suppress(BrokenPipeError):
-            process.stdin.write(porter_input(_job(board, python, code, text)) + text.encode())
+            process.stdin.write(porter_input(_job(board, python, code, text, module)) + text.encode())
             process.stdin.flush()  # and left open: its end would end the job
         for raw in process.stdout:
             kind, value = _message(connection, raw.decode(errors="replace"))
@@ -47,9 +52,9 @@ def far_messages(connection: Connection, board: Board, python: str, code: str, t
         raise _explain(connection, board, end, answer.err)
 
 
-def _job(board: Board, python: str, code: str, text: str) -> dict[str, Any]:
+def _job(board: Board, python: str, code: str, text: str, module: str) -> dict[str, Any]:
     return {
-        "do": "run", "command": [python, "-m", MODULE], "code": code, "environment": {"PYTHONUTF8": "1"},
+        "do": "run", "command": [python, "-m", module], "code": code, "environment": {"PYTHONUTF8": "1"},
         "lock": f"{board.work}/lock", "bytes": len(text.encode()),
     }  # fmt: skip
 
@@ -80,7 +85,7 @@ def _explain(connection: Connection, board: Board, end: Message, words: str) -> 
     if kind == "there error":
         return refused(connection, value)
     if kind == "there busy":
-        step = f"wait for its end, or end it with `{connection.address.by_hand} pkill -f {MODULE}`"
+        step = f"wait for its end, or end it with `{connection.address.by_hand} pkill -f {FAR_SIDES}`"
         return TargetError(f"another measurement runs on {host}, and two would disturb each other: {step}")
     if "No space left" in words:
         return disk_full(host)

@@ -52,6 +52,8 @@ def measure(address: str, subjects: Sequence[Subject], plan: Plan) -> Run:
                 raise
             partial = f"{lost} to continue"
     findings = kept.findings()
+    if not machines:
+        raise TargetError(f"{place.host} did not say which machine it is: run again, or update Python there")
     if partial is None:
         kept.remove()
     return assemble(address, started, machines[0], facts, plan, findings, partial)
