@@ -23,7 +23,8 @@ import penjing
 
 COMMANDS = (
     "run", "suite", "predict", "watch", "calibrate", "verify", "bench", "compare", "inspect", "doctor",
-    "recipe list", "recipe show", "recipe schema", "target setup",
+    "recipe list", "recipe show", "recipe schema", "target setup", "target profile",
+    "predict-latency",
 )  # fmt: skip
 
 

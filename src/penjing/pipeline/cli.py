@@ -19,6 +19,7 @@ from .bench_command import bench
 from .bundle_commands import inspect, predict, verify
 from .compare_command import compare
 from .extras import extra_of_module, install_line, require
+from .predict_commands import predict_latency
 from .prune_commands import prune_app
 from .recipe_options import OutFolder, Overrides, RecipeName, load_with_folder
 from .stream_commands import calibrate, watch
@@ -135,7 +136,7 @@ def recipe_schema() -> None:
     print(json.dumps(schema(), indent=2))
 
 
-for command in (suite, predict, watch, calibrate, verify, bench, compare, inspect):
+for command in (suite, predict, watch, calibrate, verify, bench, compare, predict_latency, inspect):
     app.command()(command)
 
 

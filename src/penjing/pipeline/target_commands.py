@@ -1,4 +1,4 @@
-"""`penjing target`: prepares what is measured on. Left out: measuring (`bench_command.py`)."""
+"""`penjing target`: prepares what is measured on. Left out: measuring (`bench_command.py`, `predict_commands.py`)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import typer
 
 from ..runtime.errors import TargetError
 from .extras import require
+from .predict_commands import profile
 from .terminal import note, print_facts
 
 target_app = typer.Typer(help="Prepare targets to measure on.", rich_markup_mode=None, no_args_is_help=True)
 SETUPS = ("qemu",)
+target_app.command()(profile)
 
 
 @target_app.command("setup")

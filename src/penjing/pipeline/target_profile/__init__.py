@@ -1,0 +1,1 @@
+"""Latency prediction from a device's own measurements: a table of small models, linear fits, students foretold."""
