@@ -1,6 +1,6 @@
 """How long model files take on the machine that runs this: several rounds over all of them, in a random order each.
 
-What slows the machine for a while falls on different files in each round, so that a median over the rounds leaves it
+What slows the machine for a while falls on different files in each round, so that the least of the rounds leaves it
 out. Every file is opened anew in each round, so that no layout in memory decides. Times are those of the calling
 thread's processor: one thread is all that runs, and what other processes take of the core does not count. Boards run
 this too (`far_times.py`). Left out: more threads than one, and batches.

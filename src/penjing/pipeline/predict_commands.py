@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .target_profile.predict import Prediction
     from .target_profile.profile import Unit
 
-TARGET_HELP = "local, qemu:CPU such as qemu:cortex-a72, ssh://[user@]host[:port], or adb://[serial]."
+TARGET_HELP = "local, qemu:CPU such as qemu:cortex-a72, ssh://[user@]host[:port], adb://[serial], or a device's name."
 FIT_COLUMNS = ("files", "model", "rows", "within 10%", "9 of 10 within")
 COLUMNS = ("engine", "precision", "tokens", "latency", "9 of 10 within")
 
@@ -45,13 +45,15 @@ def profile(
     """
     require("compress", "export", "benchmarks")
     quiet_libraries()
+    from .devices import chosen_targets
     from .target_profile.files import models_folder
     from .target_profile.make import make_profile
     from .target_profile.profile import profile_path, profiles_folder, write_profile
     from .target_profile.shapes import measured_students
 
+    address = chosen_targets([target], None)[target]
     path, students = out or profile_path(target), measured_students()
-    made = make_profile(target, students, profiles_folder())
+    made = make_profile(address, students, profiles_folder())
     write_profile(made, path)
     print_table(FIT_COLUMNS, [fit_cells(name, fit) for name, fit in made.fits.items()])
     print()

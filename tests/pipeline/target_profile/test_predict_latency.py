@@ -67,9 +67,13 @@ def test_a_student_that_is_cut_out_of_its_teacher_is_refused() -> None:
         student_of(recipe(student={"architecture": "bert"}))
 
 
-def test_an_engine_that_the_profile_lacks_is_named() -> None:
-    with pytest.raises(TargetError, match="has no tflite fp32"):
-        predict_student(made_profile(kinds=KINDS[:2]), student_of(recipe()), ["fp32"], [16])
+def test_an_engine_that_the_profile_lacks_is_left_out_and_named() -> None:
+    phone = made_profile(kinds=KINDS[:2])
+    found = predict_student(phone, student_of(recipe()), ["fp32"], [16])
+    assert [each.engine for each in found] == ["onnx"]
+    assert any("knows no tflite fp32" in said for said in cautions(phone, recipe(), "a board"))
+    with pytest.raises(TargetError, match="knows onnx fp32, onnx int8, none of which the recipe exports"):
+        predict_student(phone, student_of(recipe()), ["int4"], [16])
 
 
 def test_what_may_make_a_prediction_wrong_is_said() -> None:

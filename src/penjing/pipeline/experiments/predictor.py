@@ -28,7 +28,7 @@ from ..target_profile.files import make_files
 from ..target_profile.fit import NEAR
 from ..target_profile.make import make_profile, meter_of, operators_at, row_file
 from ..target_profile.profile import Profile, kind_of
-from ..target_profile.rows import Place, medians
+from ..target_profile.rows import Place, fastest
 from ..target_profile.shapes import MEASURED, Drawn, measured_students, unseen_students
 from ..text_files import read_json, write_json
 
@@ -92,7 +92,7 @@ def try_target(target: str, measured: Sequence[Drawn], unseen: Sequence[Drawn], 
     anchors = measured[:: max(1, len(measured) // ANCHORS)] if meter.unit == "ms" else []
     kept = {student.name for student in anchors}
     files = [*make_files(unseen, work), *(f for f in make_files(measured, work) if f.student.name in kept)]
-    now = medians(meter.measure(files, row_file(work, f"{target} unseen", meter, [*unseen, *anchors])))
+    now = fastest(meter.measure(files, row_file(work, f"{target} unseen", meter, [*unseen, *anchors])))
     names = {student.name: student for student in unseen}
     places = [place for place in now if place.student in names]
     counted = operators_at(places, unseen)
@@ -150,7 +150,7 @@ def write_outcome(outcome: Outcome, to: Path, command: str) -> None:
     }  # fmt: skip
     outcomes = {**raw["outcomes"], target: mine}
     result = {
-        "condition": "1 thread, batch 1; local: milliseconds of the thread's processor, medians of 3 rounds;"
+        "condition": "1 thread, batch 1; local: milliseconds of the thread's processor, the least of 5 rounds' medians;"
         " emulated: instructions of one inference",
         "claims": [*others, *({**claim, "command": command} for claim in claims_of(outcome))],
         "outcomes": outcomes,

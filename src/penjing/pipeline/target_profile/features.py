@@ -16,15 +16,16 @@ from .operators import Operator
 
 HALF, WHOLE = 4, 8
 """Outputs in half of the narrowest tile that engines prefer, and in a whole one."""
-CACHE_BYTES = 1 << 20
-"""A second-level cache: weights beyond it come from farther away at every inference."""
+CACHE_MB = (1, 4, 16)
+"""Of second- and third-level caches: weights beyond one come from farther away at every inference."""
 FEATURES = (
     "models", "operators",
     "linears", "linear_macs", "linear_narrow_macs", "linear_inputs", "linear_outputs", "linear_weights",
     "row_linears", "row_weights", "row_narrow_weights",
     "products", "product_calls", "product_macs", "product_narrow_macs", "product_outputs", "product_operands",
     "softmax_rows", "softmax_elements", "norm_rows", "norm_elements", "relu_elements", "gelu_elements",
-    "tanh_elements", "sum_elements", "copy_elements", "table_elements", "far_weights",
+    "tanh_elements", "sum_elements", "copy_elements", "table_elements",
+    *(f"weights_beyond_{size}_mb" for size in CACHE_MB),
 )  # fmt: skip
 """Their order is that of a fit's coefficients."""
 
@@ -44,7 +45,7 @@ def features(operators: Iterable[Operator], tile: Tile, weight_bytes: int) -> di
         found["operators"] += 1
         found.update(_parts(operator, tile))
     weights = found["linear_weights"] + found["row_weights"]
-    found["far_weights"] = max(0, weights - CACHE_BYTES // weight_bytes)
+    found.update({f"weights_beyond_{size}_mb": max(0, weights - (size << 20) // weight_bytes) for size in CACHE_MB})
     return {name: float(found[name]) for name in FEATURES}
 
 

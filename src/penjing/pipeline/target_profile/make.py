@@ -27,7 +27,7 @@ from .files import ModelFile, make_files, models_folder, operators_of
 from .fit import Fit, fit_rows
 from .operators import Operator
 from .profile import Measured, Profile, Unit, kind_of
-from .rows import Place, Row, RowFile, medians
+from .rows import Place, Row, RowFile, fastest
 from .shapes import Drawn
 from .time_files import time_files
 
@@ -76,7 +76,7 @@ def make_profile(target: str, students: Sequence[Drawn], folder: Path) -> Profil
     meter, started = meter_of(target), datetime.now(timezone.utc).isoformat(timespec="seconds")
     files = make_files(students, folder)
     rows = meter.measure(files, row_file(folder, target, meter, students))
-    values = medians(rows)
+    values = fastest(rows)
     lengths = [place.length for place in values]
     return Profile(
         target, meter.unit, meter.device, meter.versions, started, (min(lengths), max(lengths)),

@@ -35,25 +35,30 @@ class Prediction:
 def predict_student(
     profile: Profile, student: Drawn, precisions: Sequence[str], lengths: Iterable[int]
 ) -> list[Prediction]:
-    """For each engine of the student, precision and length. Raises TargetError when the profile lacks an engine."""
+    """For each engine of the student, precision and length that the profile knows: phones run ONNX files alone.
+
+    Raises TargetError when it knows none of them.
+    """
     wanted = [
         (engine, precision, length, computed)
         for engine, signatures in student.lengths.items()
         for precision in precisions
         for length in sorted(set(lengths))
-        if (computed := _computed(engine, length, signatures)) is not None
+        if kind_of(engine, precision) in profile.fits
+        and (computed := _computed(engine, length, signatures)) is not None
     ]
     counted = operators_of(student, {computed for *_, computed in wanted})
-    found = []
-    for engine, precision, length, computed in wanted:
-        fit = profile.fits.get(kind_of(engine, precision))
-        if fit is None:
-            raise TargetError(
-                f"the profile of {profile.target} has no {kind_of(engine, precision)} (it has"
-                f" {', '.join(profile.fits)}): measure it again with `penjing target profile {profile.target}`"
-            )
-        found.append(Prediction(engine, precision, length, computed, fit.predict(counted[computed]), fit.error))
-    return found
+    if not wanted:
+        raise TargetError(
+            f"the profile of {profile.target} knows {', '.join(profile.fits)}, none of which the recipe exports: add"
+            " one to export.formats and quantize.precisions"
+        )
+    fits = {(engine, precision): profile.fits[kind_of(engine, precision)] for engine, precision, *_ in wanted}
+    return [
+        Prediction(engine, precision, length, computed, fit.predict(counted[computed]), fit.error)
+        for engine, precision, length, computed in wanted
+        for fit in (fits[engine, precision],)
+    ]
 
 
 def student_of(recipe: Recipe) -> Drawn:
@@ -84,6 +89,9 @@ def cautions(profile: Profile, recipe: Recipe, device: str) -> Iterator[str]:
     outside = [length for length in lengths_of(recipe) if not short <= length <= long]
     if outside:
         yield f"{', '.join(map(str, outside))} tokens are beyond the {short} to {long} of the profile"
+    exported = [kind_of(e, p) for e in recipe.export.formats for p in recipe.quantize.precisions]
+    if unknown := [kind for kind in exported if kind not in profile.fits]:
+        yield f"the profile of {profile.target} knows no {', '.join(unknown)}"
     if profile.target == "local" and profile.device != device:
         yield f"the profile is of {profile.device}, this machine is {device}: `penjing target profile local`"
     if recipe.prune is not None:

@@ -24,7 +24,7 @@ Unit = Literal["ms", "instructions"]
 
 @dataclass(frozen=True)
 class Measured:
-    """One student at one length: `value` in the profile's unit, a median over the rounds."""
+    """One student at one length: `value` in the profile's unit, the least of the rounds."""
 
     place: Place
     value: float
@@ -56,7 +56,7 @@ def kind_of(engine: str, precision: str) -> str:
 
 def profile_path(target: str) -> Path:
     """Where `penjing target profile` keeps the profile of a target if it is not told."""
-    return profiles_folder() / f"{''.join(c if c.isalnum() or c in '-._' else '-' for c in target)}.json"
+    return profiles_folder() / f"{''.join(c if c.isalnum() or c in '-._@' else '-' for c in target)}.json"
 
 
 def profiles_folder() -> Path:

@@ -6,7 +6,6 @@ Left out: measuring (`time_files.py`, `count_files.py`) and what the rows mean (
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,12 +62,10 @@ class RowFile:
             ) from None
 
 
-def medians(rows: Sequence[Row]) -> dict[Place, float]:
-    """The median over the rounds of each place, which leaves out one slow round of three.
-
-    In the order of the places, so that equal values give equal fits in whatever order they came.
-    """
-    values: dict[Place, list[float]] = {}
+def fastest(rows: Sequence[Row]) -> dict[Place, float]:
+    """The least of the rounds of each place, in the order of the rows: what slows the machine for a while is not the
+    device's, and on a shared one it may last for most of the rounds."""
+    values: dict[Place, float] = {}
     for row in rows:
-        values.setdefault(row.place, []).append(row.value)
-    return {place: statistics.median(values[place]) for place in sorted(values)}
+        values[row.place] = min(row.value, values.get(row.place, row.value))
+    return values

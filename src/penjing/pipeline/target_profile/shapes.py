@@ -1,8 +1,9 @@
 """Random students: those that a profile measures, shallow and cheap, and whole ones that it has not seen.
 
-Both are drawn from the same ranges, by seeds of different names, so that none of one is among the other. A measured
-student has two layers of different shapes: the first is what a deep student repeats, the last one computes the first
-token alone. More layers would take longer to export and tell no more. Left out: students that are cut out of a BERT.
+Both are drawn from the same ranges, by seeds of different names, so that none of one is among the other. Most
+measured students have two layers of different shapes: the first is what a deep student repeats, the last one computes
+the first token alone. More layers would take longer to export and tell no more, but for what happens when the weights
+no longer fit into the caches: so some are deep and wide. Left out: students that are cut out of a BERT.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ BOTTLENECK = (32, 384)
 HIDDEN, EMBEDDING, FEED_FORWARD = (64, 768), (32, 384), (48, 1536)
 STACKED, MEASURED_STACKED, LAYERS = (1, 4), (1, 3), (1, 12)
 LENGTHS = (8, 256)
-MEASURED, ONNX_LENGTHS, TFLITE_LENGTHS = 40, 3, 2
+DEEP_LAYERS, DEEP_WEIGHTS, DEEP_SHARE = (4, 12), (2_000_000, 20_000_000), 5
+"""Of the deep ones among the measured: layers, weights in about, and that one of five is deep."""
+MEASURED, ONNX_LENGTHS, TFLITE_LENGTHS = 50, 3, 2
 """Students of a profile, and lengths of each: an ONNX file takes any, a TFLite file is compiled for each."""
 
 
@@ -46,7 +49,12 @@ class Drawn:
 
 def measured_students(count: int = MEASURED) -> list[Drawn]:
     """Those of a profile: always the same."""
-    return [_measured(random.Random(f"profile-{i}"), f"p{i:02}", i, count) for i in range(count)]
+    deep = count // DEEP_SHARE
+    shallow = count - deep
+    return [
+        *(_shallow(random.Random(f"profile-{i}"), f"p{i:02}", (i + 0.5) / shallow) for i in range(shallow)),
+        *(_deep(random.Random(f"deep-{i}"), f"d{i:02}", (i + 0.5) / deep) for i in range(deep)),
+    ]
 
 
 def unseen_students(count: int, seed: int) -> list[Drawn]:
@@ -54,13 +62,26 @@ def unseen_students(count: int, seed: int) -> list[Drawn]:
     return [_unseen(random.Random(f"unseen-{seed}-{i}"), f"u{seed}-{i:02}") for i in range(count)]
 
 
-def _measured(source: random.Random, name: str, place: int, count: int) -> Drawn:
+def _shallow(source: random.Random, name: str, shift: float) -> Drawn:
     layers = _layer(source, MEASURED_STACKED), _layer(source, (1, 1))
     widest = source.choice(layers)
     config = _config(source, layers, widest.heads * widest.head_size)
-    shift = (place + 0.5) / count
-    lengths = {"onnx": _lengths(shift, ONNX_LENGTHS), "tflite": _lengths(shift, TFLITE_LENGTHS)}
-    return Drawn(name, config, source.randint(*LABELS), lengths)
+    return Drawn(name, config, source.randint(*LABELS), _measured_lengths(shift))
+
+
+def _deep(source: random.Random, name: str, shift: float) -> Drawn:
+    while True:
+        layer = _layer(source, STACKED)
+        layers = (layer,) * source.randint(*DEEP_LAYERS)
+        config = _config(source, layers, layer.heads * layer.head_size)
+        narrow = config.bottleneck_size
+        of_a_layer = 2 * narrow * (config.hidden_size + 2 * narrow + sum(layer.feed_forwards))
+        if DEEP_WEIGHTS[0] <= len(layers) * of_a_layer <= DEEP_WEIGHTS[1]:
+            return Drawn(name, config, source.randint(*LABELS), _measured_lengths(shift))
+
+
+def _measured_lengths(shift: float) -> dict[str, tuple[int, ...]]:
+    return {"onnx": _lengths(shift, ONNX_LENGTHS), "tflite": _lengths(shift, TFLITE_LENGTHS)}
 
 
 def _unseen(source: random.Random, name: str) -> Drawn:

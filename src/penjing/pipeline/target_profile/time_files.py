@@ -13,7 +13,7 @@ from ...benchmarks.file_times import TimedFile, TimeSource, time_rounds
 from .files import ModelFile
 from .rows import Place, Row, RowFile
 
-ROUNDS = 3
+ROUNDS = 5
 
 
 def time_files(
