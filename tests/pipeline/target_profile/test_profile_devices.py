@@ -31,6 +31,7 @@ from penjing.pipeline.target_profile.make import make_profile, meter_of
 from penjing.pipeline.target_profile.profile import Profile, profile_path, read_profile, write_profile
 from penjing.pipeline.target_profile.rows import Row, RowFile
 from penjing.pipeline.target_profile.shapes import Drawn, measured_students
+from penjing.pipeline.target_profile.time_files import ROUNDS
 from penjing.runtime.errors import TargetError
 
 HERE = importlib.util.find_spec("onnxruntime").submodule_search_locations or ()  # type: ignore[union-attr]
@@ -97,10 +98,10 @@ def test_a_board_that_is_lost_keeps_its_rows_and_the_next_profile_goes_on(
         make_profile(server.address, students, folder)
     cut.join()
     first = rows_in(folder)
-    assert 0 < len(first) < STUDENTS * 2 * 3
+    assert 0 < len(first) < STUDENTS * 2 * ROUNDS
     profile = make_profile(server.address, students, folder)
     rows = rows_in(folder)
-    assert rows[: len(first)] == first and len(rows) == len(set(rows)) == STUDENTS * 2 * 3
+    assert rows[: len(first)] == first and len(rows) == len(set(rows)) == STUDENTS * 2 * ROUNDS
     assert (profile.unit, profile.device) == ("ms", describe_processor().name)
     assert set(profile.versions) == {"onnxruntime", "ai-edge-litert"}
     assert list(profile.fits) == ["onnx fp32"] and len(profile.measured) == STUDENTS * 2
@@ -155,7 +156,7 @@ def test_a_phone_that_is_lost_keeps_its_rows_and_the_next_profile_goes_on(
     assert len(first) == 3 * 2
     profile = make_profile(address, students, folder)
     rows = rows_in(folder)
-    assert rows[: len(first)] == first and len(rows) == len(set(rows)) == STUDENTS * 2 * 3
+    assert rows[: len(first)] == first and len(rows) == len(set(rows)) == STUDENTS * 2 * ROUNDS
     assert (profile.unit, profile.device) == ("ms", "Stand-in 1, Penjing PJ1")
     assert list(profile.versions) == ["onnxruntime"] and list(profile.fits) == ["onnx fp32"]
     models = [name for name in phone.phone.pushed if name.endswith(".onnx")]

@@ -64,7 +64,7 @@ def main() -> None:
 def one_run(folder: Path) -> dict[str, float]:
     """The median in ms of a file at 32 tokens on one thread, and the noise floor of its A/A pair."""
     bundle = open_bundle(folder)
-    plan = replace(golden_plan([bundle], [LENGTH], (1,)), rounds=20, repeats=10)
+    plan = golden_plan([bundle], [LENGTH], (1,))
     subject = Subject("a", folder, "onnx", "fp32")
     twins = [open_contender(replace(subject, label=label), 1) for label in ("a", f"a{TWIN}")]
     first, second = measure_warm(twins, LENGTH, 1, plan)
@@ -89,7 +89,10 @@ def claims(pairs: Sequence[Sequence[dict[str, float]]], cost: Sequence[float]) -
         make_claim("trust.floor", statistics.median(floors), "x", (min(floors), max(floors)), n),
         make_claim("trust.harness", float(np.median(cost)), "share", None, len(cost)),
     ]
-    why = "missed on this machine; see `pairs`"
+    why = (
+        "missed on this machine, which drifts by more within a minute than a run of a second can see; see `pairs`."
+        " `penjing compare` takes an unchanged file as control for that"
+    )
     return [against(claim, TARGETS[claim["id"]], why) if claim["id"] in TARGETS else claim for claim in found]
 
 

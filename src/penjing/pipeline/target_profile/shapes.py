@@ -2,8 +2,8 @@
 
 Both are drawn from the same ranges, by seeds of different names, so that none of one is among the other. Most
 measured students have two layers of different shapes: the first is what a deep student repeats, the last one computes
-the first token alone. More layers would take longer to export and tell no more, but for what happens when the weights
-no longer fit into the caches: so some are deep and wide. Left out: students that are cut out of a BERT.
+the first token alone. More layers take longer to export and tell less, but for what caches do: so some are deep and
+wide, beyond all caches, and some are whole students of any depth. Left out: students that are cut out of a BERT.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...compress.models.encoder import LayerShape
 from ...compress.models.mobilebert import MobileBertConfig
@@ -26,9 +26,9 @@ BOTTLENECK = (32, 384)
 HIDDEN, EMBEDDING, FEED_FORWARD = (64, 768), (32, 384), (48, 1536)
 STACKED, MEASURED_STACKED, LAYERS = (1, 4), (1, 3), (1, 12)
 LENGTHS = (8, 256)
-DEEP_LAYERS, DEEP_WEIGHTS, DEEP_SHARE = (4, 12), (2_000_000, 20_000_000), 5
-"""Of the deep ones among the measured: layers, weights in about, and that one of five is deep."""
-MEASURED, ONNX_LENGTHS, TFLITE_LENGTHS = 50, 3, 2
+DEEP_LAYERS, DEEP_WEIGHTS, SHARE = (4, 12), (2_000_000, 20_000_000), 6
+"""Of the deep ones among the measured: layers, and about how many weights. One of six is deep, one of six whole."""
+MEASURED, ONNX_LENGTHS, TFLITE_LENGTHS = 60, 3, 2
 """Students of a profile, and lengths of each: an ONNX file takes any, a TFLite file is compiled for each."""
 
 
@@ -49,11 +49,12 @@ class Drawn:
 
 def measured_students(count: int = MEASURED) -> list[Drawn]:
     """Those of a profile: always the same."""
-    deep = count // DEEP_SHARE
-    shallow = count - deep
+    few = count // SHARE
+    shallow = count - 2 * few
     return [
         *(_shallow(random.Random(f"profile-{i}"), f"p{i:02}", (i + 0.5) / shallow) for i in range(shallow)),
-        *(_deep(random.Random(f"deep-{i}"), f"d{i:02}", (i + 0.5) / deep) for i in range(deep)),
+        *(_deep(random.Random(f"deep-{i}"), f"d{i:02}", (i + 0.5) / few) for i in range(few)),
+        *(_whole(random.Random(f"whole-{i}"), f"w{i:02}", (i + 0.5) / few) for i in range(few)),
     ]
 
 
@@ -78,6 +79,10 @@ def _deep(source: random.Random, name: str, shift: float) -> Drawn:
         of_a_layer = 2 * narrow * (config.hidden_size + 2 * narrow + sum(layer.feed_forwards))
         if DEEP_WEIGHTS[0] <= len(layers) * of_a_layer <= DEEP_WEIGHTS[1]:
             return Drawn(name, config, source.randint(*LABELS), _measured_lengths(shift))
+
+
+def _whole(source: random.Random, name: str, shift: float) -> Drawn:
+    return replace(_unseen(source, name), lengths=_measured_lengths(shift))
 
 
 def _measured_lengths(shift: float) -> dict[str, tuple[int, ...]]:
