@@ -143,6 +143,6 @@ def test_outcomes_of_two_targets_share_one_file_and_one_picture(tmp_path: Path) 
     assert set(raw["outcomes"]) == {"local", "qemu:cortex-a72"}
     claims = {claim["id"]: claim for claim in raw["claims"]}
     assert len(claims) == len(raw["claims"]) and all(claim["command"] == "remake" for claim in raw["claims"])
-    assert claims["predictor.local.near"]["met"] and claims["predictor.qemu:cortex-a72.near"]["target"] == ">= 0.97"
+    assert claims["predictor.local.near"]["met"] and claims["predictor.qemu-cortex-a72.near"]["target"] == ">= 0.97"
     svg = to.with_suffix(".svg").read_text(encoding="utf-8")
     assert "local: ms" in svg and "qemu:cortex-a72: million instructions" in svg
