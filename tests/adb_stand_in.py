@@ -8,9 +8,11 @@ TCP, as far as these four commands need it. Left out: encryption, compression, f
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
+import shutil
 import socket
 import struct
 import subprocess
@@ -23,6 +25,11 @@ from pathlib import Path
 import pytest
 from arm64_board import arm64_board
 
+from penjing.benchmarks.native_runner import build_runner, find_header
+from penjing.runtime.errors import TargetError
+
+HERE = importlib.util.find_spec("onnxruntime").submodule_search_locations or ()  # type: ignore[union-attr]
+LIBRARIES = [path for folder in HERE for path in Path(folder).glob("capi/libonnxruntime.so*")]
 CNXN, OPEN, OKAY, CLSE, WRTE, AUTH = (
     struct.unpack("<I", word)[0] for word in (b"CNXN", b"OPEN", b"OKAY", b"CLSE", b"WRTE", b"AUTH")
 )
@@ -371,3 +378,23 @@ class _Stream:
             self.taken.acquire()
             if self._ended:
                 raise EOFError
+
+
+def why_no_phone() -> str | None:
+    """What a phone for tests needs and this machine lacks; None when nothing."""
+    if absent := [name for name in ("adb", "gcc") if not shutil.which(name)]:
+        return f"no {absent[0]}"
+    try:
+        find_header()
+    except TargetError as error:
+        return str(error)
+    return None if LIBRARIES else "no libonnxruntime.so in the wheel"
+
+
+def write_engine(folder: Path) -> Path:
+    """An engine and a runner for phones of this machine's kind in `folder`, as an unpacked AAR has them."""
+    place = folder / "jni" / "x86_64"
+    place.mkdir(parents=True)
+    (place / "libonnxruntime.so").symlink_to(LIBRARIES[0])
+    build_runner("gcc", find_header(), place / "penjing_runner")
+    return folder

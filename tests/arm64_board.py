@@ -30,6 +30,8 @@ AARCH64_ELF = (
 )
 """The first bytes of a program for aarch64, and which of their bits count."""
 BOARD_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+BOARD_HOME = "/root"
+"""Of a login on the board."""
 # $1 the root, $2 the userland, $3 the board's files, $4 what binfmt_misc takes; then pairs of a place and a folder.
 # qemu is the host's and needs its libraries, which lie beside the userland's own.
 HOLD = f"""
@@ -116,7 +118,7 @@ def arm64_board(folder: Path, shared: Mapping[str, Path], core: str = "cortex-a7
         assert holder.stdout is not None
         assert holder.stdout.readline() == "ready\n", "the namespace could not be made"
         namespaces = ("nsenter", f"--target={holder.pid}", "--user", "--preserve-credentials", "--mount")
-        variables = (f"QEMU_CPU={board.qemu_cpu}", "HOME=/root", "LC_ALL=C.UTF-8", f"PATH={BOARD_PATH}")
+        variables = (f"QEMU_CPU={board.qemu_cpu}", f"HOME={BOARD_HOME}", "LC_ALL=C.UTF-8", f"PATH={BOARD_PATH}")
         yield Arm64Board(folder, (*namespaces, "env", "-i", *variables, "chroot", str(root)))
     finally:
         holder.communicate()

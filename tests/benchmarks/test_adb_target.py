@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -11,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from adb_stand_in import AdbStandIn, Behaviour, Phone, own_adb_server
+from adb_stand_in import AdbStandIn, Behaviour, Phone, own_adb_server, why_no_phone, write_engine
 
 from penjing.benchmarks.measurement import Condition
-from penjing.benchmarks.native_runner import build_runner, find_header
+from penjing.benchmarks.native_runner import find_header
 from penjing.benchmarks.plan import Plan, Subject, SubjectFacts
 from penjing.benchmarks.results import Run
 from penjing.benchmarks.targets import adb
@@ -23,32 +22,13 @@ from penjing.benchmarks.targets.phone import read_phone, read_state
 from penjing.benchmarks.targets.phone_engine import find_engine
 from penjing.runtime.errors import BundleError, TargetError
 
-HERE = importlib.util.find_spec("onnxruntime").submodule_search_locations or ()  # type: ignore[union-attr]
-LIBRARIES = [path for folder in HERE for path in Path(folder).glob("capi/libonnxruntime.so*")]
-
-
-def missing() -> str | None:
-    """Why nothing can be tried here."""
-    if absent := [name for name in ("adb", "gcc") if not shutil.which(name)]:
-        return f"no {absent[0]}"
-    try:
-        find_header()
-    except TargetError as error:
-        return str(error)
-    return None if LIBRARIES else "no libonnxruntime.so in the wheel"
-
-
-pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
+pytestmark = pytest.mark.skipif(why_no_phone() is not None, reason=why_no_phone() or "")
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As an unpacked AAR, for this machine."""
-    folder = tmp_path_factory.mktemp("engine")
-    (folder / "jni" / "x86_64").mkdir(parents=True)
-    (folder / "jni" / "x86_64" / "libonnxruntime.so").symlink_to(LIBRARIES[0])
-    build_runner("gcc", find_header(), folder / "jni" / "x86_64" / "penjing_runner")
-    return folder
+    return write_engine(tmp_path_factory.mktemp("engine"))
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +318,7 @@ def test_a_changed_bundle_is_refused_before_anything_is_sent(
     assert phone.pushed == []
 
 
-HEADER_HERE = None if missing() else find_header()
+HEADER_HERE = None if why_no_phone() else find_header()
 
 
 def find_header_before_tests() -> Path:

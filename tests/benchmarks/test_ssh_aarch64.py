@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arm64Board]:
     folder = tmp_path_factory.mktemp("board")
-    with arm64_board.arm64_board(folder, {"/root": folder / "home"}) as board:
+    with arm64_board.arm64_board(folder, {arm64_board.BOARD_HOME: folder / "home"}) as board:
         yield board
 
 
@@ -43,10 +43,12 @@ def caches(server: LoopbackSshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_a_login_is_on_the_board_and_seen_to_be_emulated(server: LoopbackSshd) -> None:
     with connect(parse_address(server.address)) as connection:
-        assert connection.run("uname -m; sh -c 'uname -m'; pwd; exit 7").out.split() == ["aarch64", "aarch64", "/root"]
+        assert connection.run("uname -m; sh -c 'uname -m'; pwd; exit 7").out.split() == [
+            "aarch64", "aarch64", arm64_board.BOARD_HOME
+        ]  # fmt: skip
         assert connection.run("exit 7").code == 7
         board = look(connection)
-    assert (board.machine, board.work) == ("aarch64", "/root/.cache/penjing")
+    assert (board.machine, board.work) == ("aarch64", f"{arm64_board.BOARD_HOME}/.cache/penjing")
     assert "asimd" in board.features and "asimddp" not in board.features
     assert board.emulated == "its processor calls itself 'emulated Cortex-A72'"
     assert board.pythons[0].architecture == "aarch64"

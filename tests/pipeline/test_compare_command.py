@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import penjing_command
+from command import penjing_command, refusal
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "results" / "sst2-cut.json"
 KEPT = ("student int8 ONNX", "teacher int8 ONNX")
@@ -47,14 +47,6 @@ def new_student(run: dict[str, Any]) -> None:
 @pytest.fixture
 def main_run(tmp_path: Path) -> str:
     return write_run(tmp_path / "main.json")
-
-
-def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line of a command that must fail."""
-    assert penjing_command("compare", *arguments) == 2
-    printed = capsys.readouterr()
-    assert printed.err.startswith("penjing: ") and printed.err.count("\n") == 1, printed.err
-    return printed.err
 
 
 def test_a_run_is_not_different_from_itself_and_passes_the_gate(
@@ -124,7 +116,7 @@ def test_another_machine_is_refused_unless_asked_for(
     edit: Edit, words: str, main_run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = write_run(tmp_path / "other.json", edit)
-    line = refusal(capsys, main_run, other)
+    line = refusal(capsys, "compare", main_run, other)
     assert words in line and "--other-machine" in line
     assert penjing_command("compare", main_run, other, "--other-machine") == 0
     assert f"different machines: {words}" in capsys.readouterr().err
@@ -143,7 +135,7 @@ def test_other_settings_are_refused_always(
     changes: dict[str, Any], words: str, main_run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = write_run(tmp_path / "other.json", lambda run: run["settings"].update(changes))
-    assert words in refusal(capsys, main_run, other, "--other-machine")
+    assert words in refusal(capsys, "compare", main_run, other, "--other-machine")
 
 
 def test_runs_on_other_texts_are_refused_where_both_know_theirs(
@@ -154,7 +146,7 @@ def test_runs_on_other_texts_are_refused_where_both_know_theirs(
         write_run(tmp_path / f"{i}.json", lambda run, h=h: run["settings"].update(questions_hash=h))  # type: ignore[misc]
         for i, h in enumerate(hashes)
     )
-    assert "questions: aaaaaaaaaaaaaaaa -> bbbbbbbbbbbbbbbb" in refusal(capsys, ours, other)
+    assert "questions: aaaaaaaaaaaaaaaa -> bbbbbbbbbbbbbbbb" in refusal(capsys, "compare", ours, other)
     assert penjing_command("compare", old, ours) == 0
 
 
@@ -206,21 +198,21 @@ def test_a_file_that_is_no_run_is_one_line(
 ) -> None:
     path = tmp_path / "bad.json"
     path.write_bytes(content.encode("latin-1"))
-    assert words in refusal(capsys, main_run, str(path))
+    assert words in refusal(capsys, "compare", main_run, str(path))
 
 
 def test_a_missing_file_and_a_folder_are_one_line(
     main_run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "penjing bench BUNDLE --json gone.json" in refusal(capsys, main_run, str(tmp_path / "gone.json"))
-    assert "cannot be read" in refusal(capsys, str(tmp_path), main_run)
+    assert "penjing bench BUNDLE --json gone.json" in refusal(capsys, "compare", main_run, str(tmp_path / "gone.json"))
+    assert "cannot be read" in refusal(capsys, "compare", str(tmp_path), main_run)
 
 
 def test_a_sample_that_is_no_time_is_a_broken_run(
     main_run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spoiled = write_run(tmp_path / "spoiled.json", lambda run: times(run, -1.0))
-    assert "is not a time above zero" in refusal(capsys, main_run, spoiled)
+    assert "is not a time above zero" in refusal(capsys, "compare", main_run, spoiled)
 
 
 def test_runs_without_a_common_figure_are_refused(
@@ -232,10 +224,10 @@ def test_runs_without_a_common_figure_are_refused(
         for facts in run["subjects"]:
             facts["bundle"] = "another"
 
-    assert "share no figure" in refusal(capsys, main_run, write_run(tmp_path / "other.json", rename))
+    assert "share no figure" in refusal(capsys, "compare", main_run, write_run(tmp_path / "other.json", rename))
 
 
 @pytest.mark.parametrize("word", ["latency", "speed=5%", "latency=x", "latency=-1%", "latency=100%", "latency=inf"])
 def test_an_allowance_that_is_none_is_one_line(word: str, main_run: str, capsys: pytest.CaptureFixture[str]) -> None:
-    said = refusal(capsys, main_run, main_run, "--allow", word)
+    said = refusal(capsys, "compare", main_run, main_run, "--allow", word)
     assert "latency, memory, instructions, size, quality with a percentage" in said

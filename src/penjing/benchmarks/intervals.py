@@ -41,7 +41,8 @@ def percentile_interval(blocks: Blocks, share: float) -> tuple[float, float]:
     each = np.percentile(blocks, share, axis=1)
     if len(blocks) < FEWEST_ROUNDS:
         return float(each.min()), float(each.max())
-    return _middle(_percentiles(blocks, _draws(each), share), len(each) / block_length(each))
+    length = block_length(each)
+    return _middle(drawn_percentiles(blocks, draw_rounds(len(each), length, RESAMPLES), share), len(each) / length)
 
 
 def ratio_interval(above: Blocks, below: Blocks) -> tuple[float, float]:
@@ -50,8 +51,10 @@ def ratio_interval(above: Blocks, below: Blocks) -> tuple[float, float]:
     ratios = np.median(above, axis=1) / np.median(below, axis=1)
     if len(above) < FEWEST_ROUNDS:
         return float(ratios.min()), float(ratios.max())
-    draws = _draws(ratios)
-    return _middle(_percentiles(above, draws, 50) / _percentiles(below, draws, 50), len(above) / block_length(ratios))
+    length = block_length(ratios)
+    draws = draw_rounds(len(ratios), length, RESAMPLES)
+    drawn = drawn_percentiles(above, draws, 50) / drawn_percentiles(below, draws, 50)
+    return _middle(drawn, len(above) / length)
 
 
 def block_length(series: NDArray[np.float64]) -> int:
@@ -79,15 +82,15 @@ def _first_quiet_lag(correlations: NDArray[np.float64], n: int) -> int:
     return math.ceil((len(counts) - 1) / 2)
 
 
-def _draws(series: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Rounds to draw, [RESAMPLES, rounds]: blocks from random starts, around the end."""
-    n, length = len(series), block_length(series)
-    starts = np.random.default_rng(0).integers(n, size=(RESAMPLES, -(-n // length)))
-    drawn: NDArray[np.int64] = (starts[:, :, None] + np.arange(length)).reshape(RESAMPLES, -1)[:, :n] % n
+def draw_rounds(n: int, length: int, resamples: int) -> NDArray[np.int64]:
+    """Rounds to draw of `n`, [resamples, n]: blocks of `length` from random starts, around the end."""
+    starts = np.random.default_rng(0).integers(n, size=(resamples, -(-n // length)))
+    drawn: NDArray[np.int64] = (starts[:, :, None] + np.arange(length)).reshape(resamples, -1)[:, :n] % n
     return drawn
 
 
-def _percentiles(blocks: Blocks, draws: NDArray[np.int64], share: float) -> Blocks:
+def drawn_percentiles(blocks: Blocks, draws: NDArray[np.int64], share: float) -> Blocks:
+    """The percentile of each drawing of rounds of `blocks` [rounds, calls], [resamples]."""
     parts = np.array_split(draws, 1 + draws.size * blocks.shape[1] // MOST_VALUES)
     return np.concatenate([_percentile_rows(blocks[part].reshape(len(part), -1), share) for part in parts])
 

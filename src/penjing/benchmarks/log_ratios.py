@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .intervals import Blocks, block_length
+from .intervals import Blocks, block_length, draw_rounds, drawn_percentiles
 from .student import student_point, student_tail
 
 RESAMPLES = 1000
@@ -42,11 +42,10 @@ def log_percentile(above: Sequence[Blocks], below: Sequence[Blocks], share: floa
     length = block_length(
         sum((sign * np.log(np.percentile(side, share, axis=1)) for sign, side in signed), np.zeros(n))
     )
-    starts = np.random.default_rng(0).integers(n, size=(RESAMPLES, -(-n // length)))
-    draws = (starts[:, :, None] + np.arange(length)).reshape(RESAMPLES, -1)[:, :n] % n
+    draws = draw_rounds(n, length, RESAMPLES)
     drawn = np.zeros(RESAMPLES)
     for sign, side in signed:
-        drawn += sign * np.log(np.percentile(side[draws].reshape(RESAMPLES, -1), share, axis=1))
+        drawn += sign * np.log(drawn_percentiles(side, draws, share))
     independent = max(n / length, 2.0)
     error = float(np.std(drawn, ddof=1)) * math.sqrt(independent / (independent - 1))
     return LogFigure(value, error, independent - 1)

@@ -16,6 +16,8 @@ import psutil
 from .processor import describe_processor, read_small
 
 PACKAGES = ("penjing", "numpy", "tokenizers", "onnxruntime", "ai-edge-litert", "torch", "transformers")
+ENGINE_PACKAGES = {"onnx": "onnxruntime", "tflite": "ai-edge-litert"}
+"""Engine -> its package, as PyPI names it."""
 
 
 @dataclass(frozen=True)

@@ -41,10 +41,15 @@ def describe_processor() -> Processor:
         or platform.processor()
         or "unknown",
         architecture=platform.machine(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=usable_cores(),
         isa=tuple(name for name in ISA_FEATURES if name in features),
         virtual="hypervisor" in features,
     )
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def read_small(path: str) -> str | None:

@@ -5,7 +5,6 @@ Left out: anything that is timed: side by side, nothing is.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
@@ -13,6 +12,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from ..runtime.errors import TargetError
+from .processor import usable_cores
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 
 def run_side_by_side(jobs: Mapping[Key, Callable[[], Value]], title: str) -> dict[Key, Value | TargetError]:
     """What each job gave, or the TargetError that it raised; the others go on. Any other error ends all."""
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         try:
             futures = {pool.submit(job): key for key, job in jobs.items()}
             found: dict[Key, Value | TargetError] = {}
@@ -31,7 +31,3 @@ def run_side_by_side(jobs: Mapping[Key, Callable[[], Value]], title: str) -> dic
             pool.shutdown(cancel_futures=True)
             raise
     return found
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,9 +11,8 @@ import pytest
 from loopback_sshd import LoopbackSshd, loopback_sshd, python_path, why_not
 
 from penjing.benchmarks.plan import SubjectFacts
-from penjing.benchmarks.remote.address import parse_address
 from penjing.benchmarks.remote.board_python import ensure_python, packages_for
-from penjing.benchmarks.remote.connection import CONFIG, Connection, connect
+from penjing.benchmarks.remote.connection import Connection
 from penjing.benchmarks.remote.look import Board, BoardPython, look
 from penjing.runtime.errors import TargetError
 
@@ -34,13 +33,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackSshd]:
     index = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": "/dev/null"}
     with loopback_sshd(tmp_path_factory.mktemp("sshd"), python_path(), index) as server:
         yield server
-
-
-@pytest.fixture
-def connection(server: LoopbackSshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    monkeypatch.setenv(CONFIG, str(server.client_config))
-    with connect(parse_address(server.address)) as connection:
-        yield connection
 
 
 def test_the_engines_of_the_subjects_are_needed() -> None:

@@ -35,13 +35,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackSshd]:
 
 
 @pytest.fixture
-def connection(server: LoopbackSshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    monkeypatch.setenv(CONFIG, str(server.client_config))
-    with connect(parse_address(server.address)) as connection:
-        yield connection
-
-
-@pytest.fixture
 def board(connection: Connection) -> Board:
     return look(connection)
 

@@ -5,7 +5,6 @@ All students are one small student under several names: what is fitted means not
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import subprocess
 import threading
@@ -15,10 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from adb_stand_in import AdbStandIn, Behaviour, Phone, own_adb_server
+from adb_stand_in import AdbStandIn, Behaviour, Phone, own_adb_server, why_no_phone, write_engine
 from loopback_sshd import LoopbackSshd, loopback_sshd, python_path, why_not
 
-from penjing.benchmarks.native_runner import build_runner, find_header
 from penjing.benchmarks.processor import describe_processor
 from penjing.benchmarks.remote.connection import CONFIG
 from penjing.benchmarks.remote.ssh_errors import ConnectionLostError
@@ -34,24 +32,11 @@ from penjing.pipeline.target_profile.shapes import Drawn, measured_students
 from penjing.pipeline.target_profile.time_files import ROUNDS
 from penjing.runtime.errors import TargetError
 
-HERE = importlib.util.find_spec("onnxruntime").submodule_search_locations or ()  # type: ignore[union-attr]
-LIBRARIES = [path for folder in HERE for path in Path(folder).glob("capi/libonnxruntime.so*")]
 STUDENTS = 5
 
 
-def no_phone() -> str | None:
-    """Why there can be no phone here."""
-    if absent := [name for name in ("adb", "gcc") if not shutil.which(name)]:
-        return f"no {absent[0]}"
-    try:
-        find_header()
-    except TargetError as error:
-        return str(error)
-    return None if LIBRARIES else "no libonnxruntime.so in the wheel"
-
-
 needs_sshd = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-needs_phone = pytest.mark.skipif(no_phone() is not None, reason=str(no_phone()))
+needs_phone = pytest.mark.skipif(why_no_phone() is not None, reason=str(why_no_phone()))
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +113,7 @@ def it_is_found_again(profile: Profile, address: str, cache: Path) -> None:
 def adb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """An adb server, and an engine for phones of this machine's kind as an unpacked AAR has it."""
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("engine")
-    (folder / "jni/x86_64").mkdir(parents=True)
-    (folder / "jni/x86_64/libonnxruntime.so").symlink_to(LIBRARIES[0])
-    build_runner("gcc", find_header(), folder / "jni/x86_64/penjing_runner")
+    write_engine(folder)
     with own_adb_server(home, PENJING_CACHE=str(home / "cache"), PENJING_ANDROID_ONNXRUNTIME=str(folder)):
         yield
 

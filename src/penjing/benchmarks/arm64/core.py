@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from ...runtime.errors import TargetError
-from ..machine import PACKAGES, MachineDescription
+from ..machine import ENGINE_PACKAGES, PACKAGES, MachineDescription
 from ..processor import ISA_FEATURES
 from .boards import Board, board_root, find_board
 from .build import refresh_programs
@@ -23,8 +23,6 @@ from .emulator import SITE, Emulator
 from .host_tools import EMULATOR, check_tools
 from .userland import find_userland
 from .wheels import PYTHON
-
-ENGINE_PACKAGES = {"onnx": "onnxruntime", "tflite": "ai-edge-litert"}
 
 
 @dataclass(frozen=True)

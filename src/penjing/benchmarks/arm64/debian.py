@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...runtime.errors import TargetError
+from ..last_line import last_line
 
 OFFICIAL = "http://deb.debian.org/debian"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SOURCES = Path("/etc/apt")
 DOWNLOAD_SECONDS = 600
+SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class PrivateApt:
             )
             if done.returncode:
                 raise TargetError(
-                    f"{package.name} cannot be unpacked ({_last(done.stderr)}): free some space, try again"
+                    f"{package.name} cannot be unpacked ({last_line(done.stderr, SHOWN)}): free some space, try again"
                 )
             package.unlink()
 
@@ -79,7 +81,9 @@ class PrivateApt:
                 f"apt-get {words[0]} took over {DOWNLOAD_SECONDS} s: check the network, try again"
             ) from None
         if done.returncode:
-            raise TargetError(f"apt-get {words[0]} failed ({_last(done.stderr)}): check the network, and /etc/apt")
+            raise TargetError(
+                f"apt-get {words[0]} failed ({last_line(done.stderr, SHOWN)}): check the network, and /etc/apt"
+            )
         return done.stdout
 
 
@@ -136,8 +140,3 @@ def _lines(text: str) -> list[tuple[str, Path]]:
 
 def _keyring(named: str) -> Path:
     return Path(named.strip()) if named.strip().startswith("/") else KEYRING
-
-
-def _last(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "no reason given"

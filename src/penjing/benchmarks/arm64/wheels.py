@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ...runtime.errors import TargetError
+from ..last_line import last_line
 
 PYTHON = "3.11"
 """Debian bookworm's."""
@@ -55,8 +56,9 @@ def install_wheels(wheels: tuple[str, ...], site: Path) -> None:
         names = tuple(wheel if wheel.split("==")[0] in ENGINES else wheel.split("==")[0] for wheel in wheels)
         done = _install(names, site)
     if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
-        raise TargetError(f"the aarch64 wheels could not be had ({lines[-1][:200]}): check the network, try again")
+        raise TargetError(
+            f"the aarch64 wheels could not be had ({last_line(done.stderr, 200)}): check the network, try again"
+        )
     for name in USELESS:
         path = site / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -11,14 +11,14 @@ import shlex
 from collections.abc import Sequence
 
 from ...runtime.errors import TargetError
+from ..last_line import last_line
+from ..machine import ENGINE_PACKAGES
 from ..plan import SubjectFacts
 from .connection import Answer, Connection
 from .look import Board, BoardPython
 from .porter import disk_full
-from .ssh_errors import last_line
 
 OLDEST = (3, 10)
-ENGINES = {"onnx": "onnxruntime", "tflite": "ai-edge-litert"}
 ALWAYS = ("numpy", "tokenizers", "psutil", "tqdm")
 ABIS = ("x86_64", "aarch64", "arm64", "AMD64")
 """For these the engines are published as wheels."""
@@ -30,7 +30,7 @@ NO_NETWORK = re.compile(
 
 def packages_for(facts: Sequence[SubjectFacts]) -> tuple[str, ...]:
     """What a Python needs to measure these subjects, as PyPI names it."""
-    return (*ALWAYS, *sorted({ENGINES[subject.engine] for subject in facts}))
+    return (*ALWAYS, *sorted({ENGINE_PACKAGES[subject.engine] for subject in facts}))
 
 
 def ensure_python(connection: Connection, board: Board, needed: Sequence[str]) -> str:
@@ -59,7 +59,7 @@ def _lacking(python: BoardPython, needed: Sequence[str]) -> list[str]:
 
 
 def _check_abi(host: str, python: BoardPython, lacking: Sequence[str]) -> None:
-    engines = [name for name in lacking if name in ENGINES.values()]
+    engines = [name for name in lacking if name in ENGINE_PACKAGES.values()]
     if engines and python.architecture not in ABIS:
         raise TargetError(
             f"{host} runs {python.architecture} programs, and {' and '.join(engines)} {_is(engines)} published for"

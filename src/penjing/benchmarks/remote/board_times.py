@@ -17,16 +17,16 @@ from typing import Any
 from ...runtime.errors import TargetError
 from ..far_times import MODULE, times_job
 from ..file_times import Done, FileTime, TimedFile, open_blocks
-from ..machine import MachineDescription
+from ..machine import ENGINE_PACKAGES, MachineDescription
 from ..plain import from_plain
 from .address import parse_address
-from .board_python import ALWAYS, ENGINES, ensure_python
+from .board_python import ALWAYS, ensure_python
 from .connection import Connection, connect
 from .far_job import Message, far_messages
 from .look import Board, look
 from .parcel import ParcelFile, send, send_code
 
-PACKAGES = (*ALWAYS, *sorted(ENGINES.values()))
+PACKAGES = (*ALWAYS, *sorted(ENGINE_PACKAGES.values()))
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def describe_board(address: str) -> MachineDescription:
         said = [value for kind, value in ready.messages(times_job((), 0, ())) if kind == "machine"]
         try:
             machine = from_plain(MachineDescription, said[0])
-            return replace(machine, packages={name: machine.packages[name] for name in ENGINES.values()})
+            return replace(machine, packages={name: machine.packages[name] for name in ENGINE_PACKAGES.values()})
         except (IndexError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise TargetError(f"{ready.host} described no machine ({reason}): run again") from None

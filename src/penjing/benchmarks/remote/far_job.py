@@ -14,11 +14,11 @@ from typing import Any
 from ...runtime import errors
 from ...runtime.errors import PenjingError, TargetError
 from ..far_side import MARK
+from ..last_line import last_line
 from . import there
 from .connection import Connection
 from .look import Board
 from .porter import disk_full, porter_command, porter_input, refused
-from .ssh_errors import last_line
 
 MODULE = "penjing.benchmarks.far_side"
 FAR_SIDES = "penjing.benchmarks.far_"

@@ -10,9 +10,9 @@ import json
 from dataclasses import dataclass
 
 from ...runtime.errors import TargetError
+from ..last_line import last_line
 from .connection import Connection
 from .porter import disk_full, marked
-from .ssh_errors import last_line
 
 MARK = "penjing-look "
 DISTRIBUTIONS = ("numpy", "tokenizers", "onnxruntime", "ai-edge-litert", "psutil", "tqdm")

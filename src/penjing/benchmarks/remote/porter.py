@@ -15,8 +15,9 @@ from shlex import quote
 from typing import Any
 
 from ...runtime.errors import TargetError
+from ..last_line import last_line
 from .connection import Answer, Connection
-from .ssh_errors import last_line, lost
+from .ssh_errors import lost
 from .there import MARK
 
 SCRIPT = (Path(__file__).parent / "there.py").read_bytes()

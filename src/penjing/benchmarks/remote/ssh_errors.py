@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from ...runtime.errors import TargetError
+from ..last_line import last_line
 from .address import SshAddress
 
 INSTALL = "install OpenSSH's client: `sudo apt install openssh-client` on Debian; macOS has it"
@@ -42,11 +43,6 @@ def lost(words: str, address: SshAddress) -> ConnectionLostError:
     """The error for a login that ended by itself."""
     said = f" ({last_line(words)})" if words.strip() else ""
     return ConnectionLostError(f"the connection to {address.host} was lost{said}: see that it is on and run again")
-
-
-def last_line(words: str) -> str:
-    """The last line that says something, cut at 300 characters."""
-    return ([line.strip() for line in words.splitlines() if line.strip()] or ["no reason given"])[-1][:300]
 
 
 def _changed(words: str, address: SshAddress) -> str:

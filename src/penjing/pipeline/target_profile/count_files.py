@@ -5,16 +5,17 @@ Left out: time, which an emulator does not give.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Literal, cast
 
 from tqdm import tqdm
 
-from ...benchmarks.arm64.core import ENGINE_PACKAGES, Core, open_core
+from ...benchmarks.arm64.core import Core, open_core
 from ...benchmarks.arm64.count_file import count_file
 from ...benchmarks.file_times import feed
+from ...benchmarks.machine import ENGINE_PACKAGES
+from ...benchmarks.processor import usable_cores
 from .files import ModelFile
 from .rows import Place, Row, RowFile
 from .time_files import places
@@ -42,7 +43,7 @@ def count_files(target: str, files: Sequence[ModelFile], rows: RowFile) -> list[
     done = {row.place for row in found}
     jobs = [(file, missing) for file in files if (missing := [p for p in places(file) if p not in done])]
     with (
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        ThreadPoolExecutor(usable_cores()) as pool,
         tqdm(
             total=len(files), initial=len(files) - len(jobs), desc="count", unit="file", disable=None, leave=False
         ) as bar,

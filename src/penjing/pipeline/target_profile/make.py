@@ -14,7 +14,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from ...benchmarks.arm64.core import ENGINE_PACKAGES
+from ...benchmarks.machine import ENGINE_PACKAGES
 from ...benchmarks.processor import describe_processor
 from ...benchmarks.remote.address import SCHEME as BOARD
 from ...benchmarks.remote.board_times import describe_board, time_on_board
