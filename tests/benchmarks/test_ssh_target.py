@@ -34,10 +34,10 @@ for line in board.stdout:
     mark, brace, rest = line.partition("{")
     said = json.loads(brace + rest)
     for found in said.get("finding", {}).get("measurements", []):
-        found["starts"] = found["starts"][::-1]
+        found["starts"] = [start - i for i, start in enumerate(found["starts"])]
     print(mark + json.dumps(said), flush=True)
 """
-"""Passes on what the far side says, with its rounds in the wrong order."""
+"""Passes on what the far side says, as if its clock were set back by a second after each round."""
 
 
 @pytest.fixture(scope="module")

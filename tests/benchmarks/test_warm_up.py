@@ -6,10 +6,16 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 
 import numpy as np
+import pytest
 
 from penjing.benchmarks.warm_up import FEWEST_STEADY, MOST_CALLS, last_change, warm_up
 
-RANDOM = np.random.default_rng(0)
+RANDOM = np.random.default_rng(2)
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers_in_any_order_of_tests() -> None:
+    RANDOM.bit_generator.state = np.random.default_rng(2).bit_generator.state
 
 
 def level(ms: float, calls: int, spread: float = 0.01) -> list[float]:
