@@ -6,12 +6,9 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +28,7 @@ STAGES = (
 MOMENTS = (
     "teacher", "teacher-outputs", "student", "student-files", "teacher-proof", "bundle", "measured",
 )  # fmt: skip
-"""Whose unfinished folder a killed run waits for; `bundle` is the shipping."""
+"""In whose unfinished folder a run is killed; `bundle` is the shipping."""
 
 
 def digests(bundle: Path) -> dict[str, str]:
@@ -72,17 +69,44 @@ def test_a_second_run_computes_nothing_again(finished: tuple[dict[str, Any], Pat
     assert before == {path.name: path.stat().st_mtime_ns for path in out.glob("*-????????????")}
 
 
+KILL = """
+import fnmatch, os, signal, sys, threading, time
+
+pattern, delay = os.environ.pop("KILL_IN"), float(os.environ.pop("KILL_AFTER"))
+
+def end():
+    time.sleep(delay)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def watch(event, arguments):
+    global pattern
+    if event == "os.mkdir" and pattern and fnmatch.fnmatch(os.fsdecode(arguments[0]), pattern):
+        pattern = None
+        threading.Thread(target=end, daemon=True).start()
+
+sys.addaudithook(watch)
+if not pattern:
+    threading.Thread(target=end, daemon=True).start()
+"""
+"""As `sitecustomize.py` on the path, it ends its process with SIGKILL, KILL_AFTER seconds after it made a folder that
+matches KILL_IN, or, with that empty, after its start. Only the process itself surely sees a folder of a few ms."""
+
+
 @pytest.mark.timeout(900)  # nine starts of the whole command
 def test_a_run_killed_again_and_again_ends_with_the_same_files(finished: tuple[dict[str, Any], Path]) -> None:
     """Killed once while it starts and once up to half a second into every kind of work, where a fixed seed says."""
     raw, out = finished
-    recipe, again = out.parent / "recipe.yaml", out.parent / "again"
+    recipe, again, path = out.parent / "recipe.yaml", out.parent / "again", out.parent / "kill"
     recipe.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    path.mkdir()
+    (path / "sitecustomize.py").write_text(KILL, encoding="utf-8")
     command = [sys.executable, "-m", "penjing", "run", str(recipe), "--out", str(again)]
     source = random.Random(8)
-    kill(command, source.uniform(0, 5))
+    kill(command, source.uniform(0, 5), path)
     for moment in MOMENTS:
-        kill(command, source.uniform(0, 0.5), working_in=again / f".{moment}*.part")
+        delay = source.uniform(0, 0.5)
+        if not list(again.glob(f"{moment}-????????????")):  # else the kill before this one came after it
+            kill(command, delay, path, working_in=f"*/.{moment}*.part*")
     assert not (again / "report.html").exists()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -90,35 +114,12 @@ def test_a_run_killed_again_and_again_ends_with_the_same_files(finished: tuple[d
     assert {path.name for path in again.iterdir()} == {path.name for path in out.iterdir()}
 
 
-def kill(command: list[str], delay: float, working_in: Path | None = None) -> None:
-    """Starts the command and ends it with SIGKILL, `delay` seconds after its start or after it works in a folder."""
-    if working_in is not None:
-        remove_empty(working_in)
-    began = time.time()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while working_in is not None and last_change(working_in) < began:
-        assert process.poll() is None, f"the run ended before it worked in {working_in}"
-        time.sleep(0.005)
-    time.sleep(delay)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def remove_empty(pattern: Path) -> None:
-    """Folders of that name without a file, which a kill just before this one may have left: a run that goes on in such
-    a folder changes nothing there until it is done, so nobody could see it work."""
-    for folder in pattern.parent.glob(pattern.name):
-        if not any(path.is_file() for path in folder.rglob("*")):
-            shutil.rmtree(folder)
-
-
-def last_change(pattern: Path) -> float:
-    """Of the folders of that name and all that is in them; an earlier killed run may have left some."""
-    times = [0.0]
-    for path in (*pattern.parent.glob(pattern.name), *pattern.parent.glob(f"{pattern.name}/**/*")):
-        with suppress(FileNotFoundError):  # renamed or removed meanwhile
-            times.append(path.stat().st_mtime)
-    return max(times)
+def kill(command: list[str], delay: float, path: Path, working_in: str = "") -> None:
+    """Starts the command, which ends with SIGKILL as `KILL` says."""
+    search = os.pathsep.join([str(path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": search, "KILL_IN": working_in, "KILL_AFTER": str(delay)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, f"not killed in {working_in}: {done.returncode} {done.stderr[-2000:]}"
 
 
 def test_a_file_beyond_its_limit_fails_the_run_and_the_report_says_where(
