@@ -1,6 +1,6 @@
 """A phone for tests: an adb daemon in this process that the real `adb connect/devices/push/shell/pull` talks to.
 
-Commands run in a folder of their own, directly on this machine: /data, /sys and /system in them are the folder's, and
+Commands run in a folder of their own, directly on this machine: /data, /sdcard, /sys and /system in them are the folder's, and
 `getprop`, `dumpsys` and `df` are small scripts in its `bin`. Or they run on a board of another processor
 (`arm64_board.py`), after the words of `enter`. What a bad phone does is a `Behaviour`. The protocol is adb's own over
 TCP, as far as these four commands need it. Left out: encryption, compression, file lists.
@@ -110,7 +110,7 @@ class Phone:
         """Runs a command line of the phone's shell."""
         if self.enter:
             return _pipes([*self.enter, "/bin/sh", "-c", f"PATH={BOARD_BIN}:$PATH; {command}"], self.root, {})
-        here = re.sub(r"(?<![\w/.-])/(data|sys|system)\b", rf"{shlex.quote(str(self.root))}/\1", command)
+        here = re.sub(r"(?<![\w/.-])/(data|sdcard|sys|system)\b", rf"{shlex.quote(str(self.root))}/\1", command)
         if (self.root / "proc/cpuinfo").is_file():
             here = here.replace("/proc/cpuinfo", shlex.quote(str(self.root / "proc/cpuinfo")))
         path = f"{self.root / 'bin'}:{os.environ['PATH']}"

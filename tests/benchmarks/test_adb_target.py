@@ -134,7 +134,7 @@ def test_sustained_runs_and_chosen_cores_reach_the_runner(
 def test_a_lost_connection_leaves_a_partial_run_that_goes_on(
     address: str, subjects: list[Subject], plan: Plan, phone: Phone
 ) -> None:
-    plan = replace(plan, seed=3)
+    plan = replace(plan, seed=3, rounds=7)  # in one pass
     phone.behaviour = Behaviour(drops_at="penjing_runner --", drops_nth=3)
     lost = adb.measure(address, subjects, plan)
     assert lost.partial is not None
@@ -145,7 +145,7 @@ def test_a_lost_connection_leaves_a_partial_run_that_goes_on(
     assert whole.partial is None
     assert {m.condition.sequence_length for m in whole.measurements} == {4, 16}
     assert whole.find("small", Condition("warm", 4, 1)) == lost.find("small", Condition("warm", 4, 1))
-    assert sum("--rounds 3" in command for command in phone.commands) == 1
+    assert sum("--rounds 7" in command for command in phone.commands) == 1
 
 
 def test_lost_before_anything_was_measured_is_an_error(

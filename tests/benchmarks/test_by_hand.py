@@ -83,9 +83,9 @@ def test_a_fixed_feed_is_real_tokens_without_padding(small: Path, texts: tuple[s
 
 
 def test_every_text_has_its_turn_once(texts: tuple[str, ...]) -> None:
-    shared, repeats = questions_in_rounds(Plan(texts=texts, rounds=3))
+    shared, repeats = questions_in_rounds(Plan(texts=texts), rounds=3)
     assert (tuple(shared), repeats) == (texts, 2)
-    shared, repeats = questions_in_rounds(Plan(texts=texts, rounds=4))
+    shared, repeats = questions_in_rounds(Plan(texts=texts), rounds=4)
     assert (len(shared), repeats) == (8, 2)
     assert tuple(shared[:6]) == texts
 

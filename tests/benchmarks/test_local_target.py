@@ -33,9 +33,17 @@ def test_every_subject_is_measured_under_every_condition(run: Run) -> None:
     assert {noise.condition for noise in run.noise_floors} == wanted
 
 
+def test_every_pass_goes_through_all_conditions_and_all_texts(run: Run) -> None:
+    warm = [m for m in run.measurements if m.condition.kind in ("warm", "text") and m.subject == "small"]
+    assert {m.passes for m in warm} == {3}
+    moments = sorted((start, m.condition.words) for m in warm for start in m.starts)
+    first, second = ([words for _, words in moments[i : i + len(warm)]] for i in (0, len(warm)))
+    assert sorted(first) == sorted(second) == sorted(m.condition.words for m in warm)
+
+
 def test_the_numbers_of_samples_are_those_of_the_plan(run: Run) -> None:
     counts = {m.condition.kind: (m.rounds, len(m.samples_ms)) for m in run.measurements}
-    assert counts == {"warm": (3, 6), "text": (3, 6), "cold": (2, 2), "import": (2, 2)}
+    assert counts == {"warm": (3, 6), "text": (3, 18), "cold": (2, 2), "import": (2, 2)}
 
 
 def test_the_twin_gives_the_noise_floor_and_is_no_subject(run: Run) -> None:

@@ -1,16 +1,21 @@
 """Is one subject faster than another? A ratio of medians, its interval, and the floor below which nobody can say.
 
 Both sides come from one interleaved run. The floor comes from the same run: one subject entered twice (A/A) differs
-from itself by chance alone. Left out: comparing runs of different days.
+from itself by chance alone. Another run meets another machine, an hour or a minute on: how far it may differ shows in
+how far the passes of this one do. Left out: comparing runs (`compare_runs.py`).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from .intervals import ratio_interval
 from .measurement import Condition, Measurement
+from .student import student_point
 
 Verdict = Literal["faster", "slower", "not different"]
 HIGH_FLOOR = 1.05
@@ -32,6 +37,21 @@ class NoiseFloor:
     def floor(self) -> float:
         """The largest ratio (>= 1) that this run cannot tell from none: the farther end of the interval."""
         return max(self.high, 1 / self.low, self.ratio, 1 / self.ratio)
+
+    @property
+    def between_runs(self) -> float | None:
+        """The ratio (>= 1) by which the median of a second run may differ; None of a run in a single pass.
+
+        Student's 95% interval of one pass less another, from the spread of the passes' medians, as if a run were no
+        surer than one of its passes: what moves a shared machine lasts longer than a run, so more rounds in the same
+        minute do not tell more of the next. Holds in 99% of runs if passes are independent, in 88% if speed is a
+        random walk.
+        """
+        medians = [np.log(side.pass_medians) for side in (self.first, self.second)]
+        if len(medians[0]) < 2:
+            return None
+        spread = math.sqrt(sum(float(np.var(m, ddof=1)) for m in medians) / 2)
+        return math.exp(student_point(len(medians[0]) - 1) * math.sqrt(2) * spread)
 
     @property
     def is_high(self) -> bool:

@@ -86,7 +86,8 @@ def _noise(before: Run, after: Run, one: Timed, figure: Figure) -> list[_Floor]:
     for run, name in ((before, "before"), (after, "after")):
         for noise in (noise for noise in run.noise_floors if noise.condition == one.before.condition):
             both = [side.percentile(SHARES[figure]) for side in (noise.first, noise.second)]
-            floors.append((max(noise.floor, max(both) / min(both)), f"the noise floor of {name} (A/A)"))
+            highest = max(noise.floor, noise.between_runs or 1.0, max(both) / min(both))
+            floors.append((highest, f"the noise floor of {name} (A/A)"))
     return floors
 
 

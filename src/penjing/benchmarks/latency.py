@@ -55,9 +55,9 @@ def describe(subject: Subject) -> SubjectFacts:
 
 
 def measure_warm(
-    contenders: Sequence[Contender], length: int, threads: int, plan: Plan, watch: Watch = nobody
+    contenders: Sequence[Contender], length: int, threads: int, plan: Plan, watch: Watch = nobody, part: int = 0
 ) -> list[Measurement]:
-    """Times `engine.run` on `length` real token ids, or on a detector's window of that length, batch 1.
+    """Times `engine.run` on `length` real token ids, or on a detector's window of that length, batch 1, in pass `part`.
 
     `watch` is called between rounds. Raises BundleError when a subject takes fewer tokens than that.
     """
@@ -65,32 +65,32 @@ def measure_warm(
     calls = [_engine_call(contender, feed) for contender, feed in zip(contenders, feeds, strict=True)]
     unit = "tokens" if plan.samples is None else "samples"
     title = f"{length} {unit}, {threads} threads"
-    timings = run_loop(calls, _loop(plan, plan.repeats, title, watch))
+    timings = run_loop(calls, _loop(plan, plan.repeats, title, watch, part))
     kind: Kind = "warm" if plan.samples is None else "window"
     return _measurements(contenders, Condition(kind, length, threads, plan.mode), timings)
 
 
 def measure_answers(
-    contenders: Sequence[Contender], threads: int, plan: Plan, watch: Watch = nobody
+    contenders: Sequence[Contender], threads: int, plan: Plan, watch: Watch = nobody, part: int = 0
 ) -> list[Measurement]:
     """Times whole answers: `predict` on single texts (tokenizer, engine, softmax and labels), or `push` of single
     samples into a stream (ring buffer, engine, threshold and policy). Texts as samples make no stream: none of them."""
     if any(isinstance(c.predictor, Detector) and c.predictor.tokenizer is not None for c in contenders):
         return []
     kind: Kind = "text" if plan.samples is None else "stream"
-    questions, repeats = questions_in_rounds(plan)
+    questions, repeats = questions_in_rounds(plan, plan.pass_rounds)
     calls = [answer_call(contender, questions) for contender in contenders]
     title = f"real {'texts' if kind == 'text' else 'samples'}, {threads} threads"
-    timings = run_loop(calls, _loop(plan, repeats, title, watch))
+    timings = run_loop(calls, _loop(plan, repeats, title, watch, part))
     return _measurements(contenders, Condition(kind, None, threads, plan.mode), timings)
 
 
-def questions_in_rounds(plan: Plan) -> tuple[list[Any], int]:
-    """The questions in equal shares for all rounds, and how many a round gets; the first ones again fill the last.
+def questions_in_rounds(plan: Plan, rounds: int) -> tuple[list[Any], int]:
+    """The questions in equal shares for `rounds`, and how many each gets; the first ones again fill the last.
     A paced run, a second a question, asks only as many as the plan repeats."""
     asked = plan.questions
-    share = plan.repeats if plan.mode == "paced" else -(-len(asked) // plan.rounds)
-    return [asked[i % len(asked)] for i in range(share * plan.rounds)], share
+    share = plan.repeats if plan.mode == "paced" else -(-len(asked) // rounds)
+    return [asked[i % len(asked)] for i in range(share * rounds)], share
 
 
 def engine_feed(contender: Contender, length: int, plan: Plan) -> Feed:
@@ -132,9 +132,9 @@ def _predictor(contender: Contender) -> Predictor:
     return contender.predictor
 
 
-def _loop(plan: Plan, repeats: int, title: str, watch: Watch) -> Loop:
+def _loop(plan: Plan, repeats: int, title: str, watch: Watch, part: int) -> Loop:
     seconds = plan.seconds if plan.mode == "sustained" else None
-    return Loop(plan.rounds, repeats, plan.seed, title, plan.mode == "paced", seconds, watch)
+    return Loop(plan.pass_rounds, repeats, plan.seed + part, title, plan.mode == "paced", seconds, watch)
 
 
 def _measurements(

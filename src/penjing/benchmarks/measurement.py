@@ -7,7 +7,8 @@ them. Left out: how it was measured (`latency.py`, `cold.py`).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -57,8 +58,9 @@ class Measurement:
     """`samples_ms` are all timed calls in the order they were made, `rounds` equal blocks one after the other.
 
     `peak_rss_mb` (1e6 bytes) is the median over fresh processes. `starts` says when each round began, in seconds since
-    1970, and `settled` whether the warm-up came to one level. Raises ValueError when the samples do not divide into the
-    rounds, one of them is not a time, or the rounds go back in time.
+    1970, and `settled` whether the warm-up came to one level. Each of the `passes` took an equal share of the
+    rounds with engines opened anew. Raises ValueError when the samples do not divide into the rounds, one of
+    them is not a time, or the rounds go back in time.
     """
 
     subject: str
@@ -73,6 +75,7 @@ class Measurement:
     batch: int = 1
     starts: tuple[float, ...] = ()
     settled: bool = True
+    passes: int = 1
 
     def __post_init__(self) -> None:
         if not self.samples_ms or self.rounds < 1 or len(self.samples_ms) % self.rounds:
@@ -118,6 +121,11 @@ class Measurement:
         """The samples as [rounds, calls of a round]."""
         return np.array(self.samples_ms, dtype=np.float64).reshape(self.rounds, -1)
 
+    @property
+    def pass_medians(self) -> Blocks:
+        """The median of each pass, in ms."""
+        return np.array([np.median(part) for part in np.array_split(self.blocks, self.passes)])
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dumps`."""
         plain: dict[str, Any] = to_plain(self)
@@ -127,3 +135,19 @@ class Measurement:
     def from_json(raw: dict[str, Any]) -> Measurement:
         """What `to_json` gave."""
         return from_plain(Measurement, raw)
+
+
+def join_passes(parts: Sequence[Measurement]) -> Measurement:
+    """One measurement of those that the passes made of one subject under one condition, in the order of the passes.
+
+    A board without a clock of its own may have gone back in time between two of them: then nothing has a start.
+    """
+    starts = tuple(start for part in parts for start in part.starts)
+    return replace(
+        parts[0],
+        rounds=sum(part.rounds for part in parts),
+        samples_ms=tuple(sample for part in parts for sample in part.samples_ms),
+        starts=starts if list(starts) == sorted(starts) else (),
+        settled=all(part.settled for part in parts),
+        passes=sum(part.passes for part in parts),
+    )

@@ -16,6 +16,8 @@ from ..runtime.manifest import Quality
 from .measurement import MODES, Mode
 
 SUSTAINED_SECONDS = 600.0
+PASSES = 5
+"""A burst and a paced run go about so often through all their conditions, with engines opened anew."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Plan:
     """How to measure. `texts` are real ones in their real lengths; detectors get `samples` [n, window, channels].
 
     Each round times `repeats` calls of each subject at each of the `lengths` (tokens, or a detector's window) and
-    thread counts, and a share of the texts or samples, so that after all `rounds` each was asked once. Cold starts take
+    thread counts, and a share of the texts or samples, so that each pass asks every one once. Cold starts take
     `cold_rounds` fresh processes of each subject, and of a `transformers` pipeline on `transformers_folder` if one is
     given. A `sustained` run lasts `seconds` and takes the engines alone, at the longest length and the first thread
     count. `cores` are those the process may use; None: all. Raises ValueError on a plan that measures nothing.
@@ -86,6 +88,17 @@ class Plan:
             raise ValueError(f"mode {self.mode!r}, {self.seconds} seconds: one of {', '.join(MODES)}, above 0 seconds")
         if self.samples is None and any(length < 2 for length in self.lengths):
             raise ValueError(f"lengths {self.lengths}: at least 2 tokens each")
+
+    @property
+    def passes(self) -> int:
+        """How often the run goes through its conditions: the most up to PASSES that divide the rounds."""
+        most = 1 if self.mode == "sustained" else PASSES
+        return max(n for n in range(1, most + 1) if self.rounds % n == 0)
+
+    @property
+    def pass_rounds(self) -> int:
+        """Rounds of a condition in each pass."""
+        return self.rounds // self.passes
 
     @property
     def questions(self) -> Sequence[Any]:

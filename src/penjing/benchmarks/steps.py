@@ -7,27 +7,26 @@ steps, and a run that continues takes the rest. The same steps are taken here (`
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..runtime.errors import BundleError, TargetError
 from .cold import measure_cold, measure_import
-from .compare import Comparison, NoiseFloor, compare, noise_floor
 from .download_size import DownloadSize, measure_downloads
 from .latency import Contender, describe, measure_answers, measure_warm, open_contender
 from .machine import MachineDescription
-from .measurement import Measurement
+from .measurement import Condition, Measurement, join_passes
 from .memory_use import ColdSplit, MemoryUse, measure_cold_split, measure_memory
 from .op_profile import OpProfile, profile_contender
 from .plain import from_plain, to_plain
 from .plan import Plan, Subject, SubjectFacts
 from .results import Run, RunSettings
 from .sensors import SensorReading, read_sensors, watch_sensors
+from .twins import TWIN, fold_twins
 from .wrapper import WrapperCost, measure_wrapper
 
-TWIN = " (A/A)"
-"""Ends the label under which the first subject is measured a second time."""
 StepKind = Literal["engine", "answers", "wrapper", "profile", "cold", "import", "memory"]
 IN_PROCESS = ("engine", "answers", "wrapper", "profile")
 MEMORY_ROUNDS = 3
@@ -36,11 +35,13 @@ MEMORY_ROUNDS = 3
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to measure with all subjects: `kind` at a length (None: as it comes) and a thread count."""
+    """One thing to measure with all subjects: `kind` at a length (None: as it comes) and a thread count. Engines and
+    answers are timed in several passes, of which this is number `part`."""
 
     kind: StepKind
     sequence_length: int | None
     threads: int
+    part: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,18 +75,21 @@ class Finding:
 
 
 def steps(plan: Plan) -> tuple[Step, ...]:
-    """The steps of a plan in their order. A sustained run has one: the engines at the longest length."""
+    """The steps of a plan in their order. A sustained run has one: the engines at the longest length.
+
+    Each pass goes through all lengths and thread counts, so that what slows the machine for some seconds is spread over
+    all conditions and shows as a difference between passes.
+    """
     first, lengths = plan.threads[0], plan.lengths
     if plan.mode == "sustained":
         return (Step("engine", max(lengths, default=None), first),)
     wanted: list[Step] = []
-    for threads in plan.threads:
-        wanted += [Step("engine", length, threads) for length in lengths]
-        wanted.append(Step("answers", None, threads))
-        if threads == first and plan.mode == "burst":
-            wanted += [Step("wrapper", None, threads)] if plan.samples is None else []
-            wanted += [Step("profile", max(lengths), threads)] if lengths else []
+    for part, threads in itertools.product(range(plan.passes), plan.threads):
+        wanted += [Step("engine", length, threads, part) for length in lengths]
+        wanted.append(Step("answers", None, threads, part))
     if plan.mode == "burst":
+        wanted += [Step("wrapper", None, first)] if plan.samples is None else []
+        wanted += [Step("profile", max(lengths), first)] if lengths else []
         wanted += [Step("cold", None, first), Step("import", None, 1), Step("memory", None, first)]
     return tuple(wanted)
 
@@ -99,17 +103,17 @@ def check_subjects(subjects: Sequence[Subject]) -> tuple[SubjectFacts, ...]:
 
 def take_steps(subjects: Sequence[Subject], plan: Plan, done: Collection[Step] = ()) -> Iterator[Finding]:
     """Takes every step that is not `done`; the first subject is measured twice. Engines stay open between steps of one
-    thread count. Raises BundleError or EngineError as the steps do."""
+    pass and thread count. Raises BundleError or EngineError as the steps do."""
     entries = [*subjects, replace(subjects[0], label=subjects[0].label + TWIN)]
-    contenders, opened = list[Contender](), 0
+    contenders, opened = list[Contender](), (0, 0)
     for step in steps(plan):
         if step in done:
             continue
         if step.kind not in IN_PROCESS:
-            contenders, opened = [], 0
-        elif step.threads != opened:
+            contenders, opened = [], (0, 0)
+        elif (step.threads, step.part) != opened:
             contenders = []  # closes the others first
-            contenders, opened = [open_contender(entry, step.threads) for entry in entries], step.threads
+            contenders, opened = [open_contender(entry, step.threads) for entry in entries], (step.threads, step.part)
         yield _take(step, entries, contenders, plan)
 
 
@@ -127,10 +131,10 @@ def _measure(
     if step.kind == "engine":
         if step.sequence_length is None:
             return Finding(step)
-        found = measure_warm(contenders, step.sequence_length, step.threads, plan, watch)
+        found = measure_warm(contenders, step.sequence_length, step.threads, plan, watch, step.part)
         return Finding(step, tuple(found))
     if step.kind == "answers":
-        return Finding(step, tuple(measure_answers(contenders, step.threads, plan, watch)))
+        return Finding(step, tuple(measure_answers(contenders, step.threads, plan, watch, step.part)))
     if step.kind == "wrapper":
         return Finding(step, wrapper=tuple(measure_wrapper(contenders[:-1], step.threads, plan)))
     if step.kind == "profile":
@@ -153,13 +157,9 @@ def assemble(
     findings: Sequence[Finding], partial: str | None = None,
 ) -> Run:  # fmt: skip
     """The Run of these findings: twins become noise floors, pairs comparisons. `partial` says why steps are missing."""
-    found = [m for finding in findings for m in finding.measurements]
-    twins = tuple(m for m in found if m.subject.endswith(TWIN))
-    measurements = tuple(m for m in found if m not in twins)
-    floors = _noise_floors(measurements, twins, facts[0].label)
-    return Run(
-        target, started, machine, _settings(plan), tuple(facts), measurements, floors,
-        _compare_pairs(measurements, floors),
+    found = _joined([m for finding in findings for m in finding.measurements])
+    run = Run(
+        target, started, machine, _settings(plan), tuple(facts), tuple(found), (), (),
         tuple(cost for finding in findings for cost in finding.wrapper),
         tuple(profile for finding in findings for profile in finding.profiles),
         memory=tuple(use for finding in findings for use in finding.memory),
@@ -168,6 +168,15 @@ def assemble(
         sensors=tuple(reading for finding in findings for reading in finding.sensors),
         partial=partial,
     )  # fmt: skip
+    return fold_twins(run)
+
+
+def _joined(measured: Sequence[Measurement]) -> list[Measurement]:
+    """One measurement for each subject and condition, of all its passes."""
+    parts: dict[tuple[str, Condition], list[Measurement]] = {}
+    for m in measured:
+        parts.setdefault((m.subject, m.condition), []).append(m)
+    return [join_passes(passes) for passes in parts.values()]
 
 
 def _settings(plan: Plan) -> RunSettings:
@@ -175,19 +184,3 @@ def _settings(plan: Plan) -> RunSettings:
         plan.lengths, plan.threads, plan.rounds, plan.repeats, len(plan.questions), plan.cold_rounds, plan.seed,
         plan.mode, plan.cores, plan.questions_hash, plan.seconds if plan.mode == "sustained" else None,
     )  # fmt: skip
-
-
-def _noise_floors(
-    measurements: Sequence[Measurement], twins: Sequence[Measurement], label: str
-) -> tuple[NoiseFloor, ...]:
-    first = {m.condition: m for m in measurements if m.subject == label}
-    return tuple(noise_floor(first[twin.condition], twin) for twin in twins)
-
-
-def _compare_pairs(measurements: Sequence[Measurement], floors: Sequence[NoiseFloor]) -> tuple[Comparison, ...]:
-    """Each subject with those after it, under every condition that has a noise floor."""
-    compared = []
-    for noise in floors:
-        alike = [m for m in measurements if m.condition == noise.condition]
-        compared += [compare(a, b, noise.floor) for i, a in enumerate(alike) for b in alike[i + 1 :]]
-    return tuple(compared)

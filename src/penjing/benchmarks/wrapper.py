@@ -47,7 +47,7 @@ class WrapperCost:
 
 def measure_wrapper(contenders: Sequence[Contender], threads: int, plan: Plan) -> list[WrapperCost]:
     """One WrapperCost a contender; all contenders and both ways are interleaved in one run."""
-    texts, repeats = questions_in_rounds(plan)
+    texts, repeats = questions_in_rounds(plan, plan.rounds)
     parts = [np.zeros((len(texts), 2)) for _ in contenders]
     calls: list[Call] = []
     for contender, stages in zip(contenders, parts, strict=True):

@@ -47,6 +47,9 @@ def run_lines(run: Run) -> list[str]:
     lines = [f"{machine.cpu}, {cores}{busy}"]
     if run.partial:
         lines.append(f"not whole: {run.partial}")
+    if between := [(n.between_runs, n.condition.words) for n in run.noise_floors if n.between_runs is not None]:
+        low, high = min(between), max(between)
+        lines.append(f"noise floor of a second run: {low[0]:.3f}x ({low[1]}) to {high[0]:.3f}x ({high[1]})")
     for c in run.comparisons:
         if first in (c.subject, c.baseline):
             lines.append(f"{c.condition.words}: {c.sentence()}")

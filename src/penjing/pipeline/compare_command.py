@@ -82,11 +82,13 @@ def compare(
 
 
 def read_run(path: Path) -> Run:
-    """The run in a file of `penjing bench --json`, or in one that holds it under `run`, as a report does.
+    """The run in a file of `penjing bench --json` or of the demo app, or in one that holds it under `run`, as a report
+    does.
 
     Raises DataError for a file that is missing, no JSON, of a newer schema, or no run.
     """
     from ..benchmarks.results import SCHEMA_VERSION, Run
+    from ..benchmarks.twins import fold_twins
 
     hint = f"write one with `penjing bench BUNDLE --json {path.name}`"
     try:
@@ -103,7 +105,7 @@ def read_run(path: Path) -> Run:
     if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
         raise DataError(f"{path} has schema version {version!r}, this Penjing reads up to {SCHEMA_VERSION}: update it")
     try:
-        return Run.from_json(raw)
+        return fold_twins(Run.from_json(raw))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path} holds a broken run ({type(error).__name__}: {str(error)[:80]}): {hint}") from None
 

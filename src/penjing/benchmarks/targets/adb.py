@@ -1,9 +1,9 @@
-"""A phone over adb as a target: the native runner times the engine alone on the bundle's ONNX files.
+"""A phone over adb as a target: the demo app measures where it is installed (`demo_app.py`), else the native runner.
 
-The same conditions as elsewhere (all subjects side by side, the first one twice), memory and cold starts by stage in
+The runner times the engine alone on the bundle's ONNX files. The same conditions as elsewhere (all subjects side by side, the first one twice), memory and cold starts by stage in
 processes of their own, and the device's state before and after each step. Needed on the device: nothing but adb. What
 was measured before a lost connection is kept, and the next run goes on from there. Left out: TFLite files, which have
-no native runner; whole answers, whose tokenizer is not in it; and the demo app's own benchmark (`APP`).
+no native runner, and whole answers, whose tokenizer is not in it.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from ..partial import partial_of
 from ..plan import Plan, Subject, SubjectFacts
 from ..results import Run
 from ..sensors import SensorReading
-from ..steps import TWIN, Finding, Step, assemble, check_subjects, steps
+from ..steps import Finding, Step, assemble, check_subjects, steps
+from ..twins import TWIN
+from . import demo_app
 from .adb_client import LONG_SECONDS, Device, LostError, choose_device
 from .phone import PhoneState, read_phone, read_state
 from .phone_engine import find_engine
 from .phone_files import send_files
 
 SCHEME = "adb://"
-APP = None
-"""The demo app's package, once it can be asked to measure TFLite files: nothing is started yet."""
 PACE_MS = 1000
 NATIVE_PHASES = {"engine loaded": "engine", "model loaded": "model", "first inference": "first inference"}
 
@@ -73,6 +73,11 @@ def measure(address: str, subjects: Sequence[Subject], plan: Plan) -> Run:
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     device = choose_device(address.removeprefix(SCHEME).strip("/"))
     phone = read_phone(device)
+    if demo_app.is_installed(device):
+        reason = demo_app.why_not(wanted, plan)
+        if reason is None:
+            return demo_app.measure(device, phone.machine, wanted[0].folder, facts, plan)
+        _say(f"the native runner measures, not the demo app, which {reason}")
     engine = find_engine(phone, device.serial)
     contenders = [open_contender(subject, 1) for subject in wanted]
     files = {c.facts.label: c.predictor.bundle.verified(c.facts.file) for c in contenders}
@@ -147,7 +152,7 @@ def _time(far: Far, step: Step, contenders: Sequence[Contender], plan: Plan) -> 
     entries = [*contenders, contenders[0]]
     feeds = [engine_feed(contender, length, plan) for contender in contenders]
     pairs = _send_feeds(far, contenders, feeds)
-    job = RunnerJob(step.threads, plan.rounds, plan.repeats, plan.seed, cores=plan.cores)
+    job = RunnerJob(step.threads, plan.pass_rounds, plan.repeats, plan.seed + step.part, cores=plan.cores)
     job, seconds = _mode(job, plan, len(entries))
     answer = far.run(job, [*pairs, pairs[0]], seconds)
     kind: Kind = "warm" if plan.samples is None else "window"
@@ -162,7 +167,7 @@ def _mode(job: RunnerJob, plan: Plan, models: int) -> tuple[RunnerJob, float]:
     if plan.mode == "sustained":
         return replace(job, seconds=max(1, round(plan.seconds))), plan.seconds
     if plan.mode == "paced":
-        return replace(job, period_ms=PACE_MS), PACE_MS / 1e3 * plan.rounds * plan.repeats * models
+        return replace(job, period_ms=PACE_MS), PACE_MS / 1e3 * plan.pass_rounds * plan.repeats * models
     return job, 0.0
 
 

@@ -11,7 +11,8 @@ from ...runtime.errors import TargetError
 from ..machine import describe_machine
 from ..plan import Plan, Subject
 from ..results import Run
-from ..steps import TWIN, assemble, check_subjects, take_steps
+from ..steps import assemble, check_subjects, take_steps
+from ..twins import TWIN
 
 __all__ = ["TWIN", "measure", "pinned"]
 

@@ -1,7 +1,7 @@
-"""Files to a phone: each into a folder named by its hash, so that what is there already is not sent again.
+"""Files to a phone: what is there already, by its hash, is not sent again.
 
-They stay in /data/local/tmp/penjing, which programs may be started from; `adb shell rm -r` of it frees the space. Left
-out: removing them.
+Where nobody says another place, each goes into a folder named by its hash and stays in /data/local/tmp/penjing, which
+programs may be started from; `adb shell rm -r` of it frees the space. Left out: removing them.
 """
 
 from __future__ import annotations
@@ -25,27 +25,35 @@ SPARE_BYTES = 8_000_000
 class _Sent:
     file: Path
     sha256: str
-
-    @property
-    def place(self) -> str:
-        return f"{BASE}/{self.sha256[:16]}/{self.file.name}"
+    place: str
 
 
 def send_files(device: Device, files: Sequence[Path]) -> Mapping[Path, str]:
     """Where each file is on the device afterwards. Raises TargetError when they do not fit or arrive changed."""
-    sent = [_Sent(file, sha256_of(file)) for file in dict.fromkeys(files)]
-    missing = _missing(device, list({one.place: one for one in sent}.values()))
-    if missing:
-        _check_space(device, missing)
-        folders = shlex.join(str(Path(one.place).parent) for one in missing)
-        made = device.shell(f"mkdir -p {folders}")
-        if made.code:
-            raise TargetError(f"{device.serial}: {BASE} cannot be made ({made.err.strip()}): free space on it")
-        for one in missing:
-            device.push(one.file, one.place)
-        if changed := _missing(device, missing):
-            raise TargetError(f"{device.serial}: {changed[0].file.name} arrived changed: run again, try another cable")
+    hashes = {file: sha256_of(file) for file in files}
+    sent = [_Sent(file, sha256, f"{BASE}/{sha256[:16]}/{file.name}") for file, sha256 in hashes.items()]
+    _send(device, sent)
     return {one.file: one.place for one in sent}
+
+
+def send_folder(device: Device, folder: Path, names: Sequence[str], place: str) -> None:
+    """The named files of the folder to the same names in `place`, the last one last. Raises as `send_files`."""
+    _send(device, [_Sent(folder / name, sha256_of(folder / name), f"{place}/{name}") for name in names])
+
+
+def _send(device: Device, sent: Sequence[_Sent]) -> None:
+    missing = _missing(device, list({one.place: one for one in sent}.values()))
+    if not missing:
+        return
+    _check_space(device, missing)
+    folders = list(dict.fromkeys(one.place.rpartition("/")[0] for one in missing))
+    made = device.shell(f"mkdir -p {shlex.join(folders)}")
+    if made.code:
+        raise TargetError(f"{device.serial}: {folders[0]} cannot be made ({made.err.strip()}): free space on it")
+    for one in missing:
+        device.push(one.file, one.place)
+    if changed := _missing(device, missing):
+        raise TargetError(f"{device.serial}: {changed[0].file.name} arrived changed: run again, try another cable")
 
 
 def _missing(device: Device, files: Sequence[_Sent]) -> list[_Sent]:

@@ -2,9 +2,9 @@
 
     python -m penjing.pipeline.experiments.trust runs/assistant/bundle --to docs/results/trust.json
 
-Each measurement is a process of its own, which opens the file twice (A/A) and times both side by side; two such
-processes, one after the other, are a repetition. Left out: days between the two, for which `penjing compare` takes an
-unchanged file as control.
+Each measurement is a process of its own, which times the file as `penjing bench` does, at the same lengths and thread
+counts and twice side by side (A/A); two such processes, one after the other, are a repetition. Left out: days between
+the two, for which `penjing compare` takes an unchanged file as control.
 """
 
 from __future__ import annotations
@@ -15,28 +15,26 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from ...benchmarks.compare import noise_floor
 from ...benchmarks.interleave import interleave
-from ...benchmarks.latency import measure_warm, open_contender
 from ...benchmarks.machine import describe_machine
 from ...benchmarks.plain import to_plain
 from ...benchmarks.plan import Subject
-from ...benchmarks.steps import TWIN
+from ...benchmarks.steps import assemble, check_subjects, steps, take_steps
 from ...runtime.bundle import open_bundle
 from ...runtime.errors import EngineError
 from ..claims import against, make_claim
 from ..golden_plan import golden_plan
 from ..text_files import write_json
 
-REPETITIONS, LENGTH = 20, 32
+REPETITIONS = 20
 EMPTY_CALLS = 1000
+OneRun = dict[str, dict[str, float]]
 TARGETS = {"trust.within": ">= 0.95", "trust.harness": "< 0.01"}
 
 
@@ -61,14 +59,18 @@ def main() -> None:
     write_json(arguments.to, {"claims": found, "machine": to_plain(machine), "harness_ms": cost, "pairs": pairs})
 
 
-def one_run(folder: Path) -> dict[str, float]:
-    """The median in ms of a file at 32 tokens on one thread, and the noise floor of its A/A pair."""
-    bundle = open_bundle(folder)
-    plan = golden_plan([bundle], [LENGTH], (1,))
-    subject = Subject("a", folder, "onnx", "fp32")
-    twins = [open_contender(replace(subject, label=label), 1) for label in ("a", f"a{TWIN}")]
-    first, second = measure_warm(twins, LENGTH, 1, plan)
-    return {"p50": first.p50, "floor": noise_floor(first, second).floor}
+def one_run(folder: Path) -> OneRun:
+    """The median in ms of a file under each condition, and the noise floors that its A/A pair gives: within the run,
+    and of a second run."""
+    plan = golden_plan([open_bundle(folder)], None, (1, 2))
+    subjects = [Subject("a", folder, "onnx", "fp32")]
+    others = [step for step in steps(plan) if step.kind not in ("engine", "answers")]
+    findings = list(take_steps(subjects, plan, done=others))
+    run = assemble("local", "", describe_machine(), check_subjects(subjects), plan, findings)
+    return {
+        noise.condition.words: {"p50": noise.first.p50, "within": noise.floor, "floor": noise.between_runs or 1.0}
+        for noise in run.noise_floors
+    }
 
 
 def harness_cost() -> list[float]:
@@ -77,31 +79,34 @@ def harness_cost() -> list[float]:
     return [float(sample) for sample in blocks.reshape(-1)]
 
 
-def claims(pairs: Sequence[Sequence[dict[str, float]]], cost: Sequence[float]) -> list[dict[str, Any]]:
-    """How often two runs differ by less than the floor that they printed, how far they differ, and the harness."""
-    moved = [max(a["p50"], b["p50"]) / min(a["p50"], b["p50"]) for a, b in pairs]
-    floors = [max(one["floor"] for one in pair) for pair in pairs]
+def claims(pairs: Sequence[Sequence[OneRun]], cost: Sequence[float]) -> list[dict[str, Any]]:
+    """How often two runs differ by less than the first's floor, how far they differ, and the harness."""
+    both = [(first[words], second[words]) for first, second in pairs for words in first]
+    moved = [max(a["p50"], b["p50"]) / min(a["p50"], b["p50"]) for a, b in both]
+    floors = [a["floor"] for a, _ in both]
     within = sum(m <= floor for m, floor in zip(moved, floors, strict=True))
-    n = len(pairs)
+    inside = sum(m <= a["within"] for m, (a, _) in zip(moved, both, strict=True))
+    n = len(both)
     found = [
         make_claim("trust.within", within / n, "share", None, n),
+        make_claim("trust.inside", inside / n, "share", None, n),
         make_claim("trust.moved", statistics.median(moved), "x", (min(moved), max(moved)), n),
         make_claim("trust.floor", statistics.median(floors), "x", (min(floors), max(floors)), n),
         make_claim("trust.harness", float(np.median(cost)), "share", None, len(cost)),
     ]
     why = (
-        "missed on this machine, which drifts by more within a minute than a run of a second can see; see `pairs`."
+        "missed on this machine, which drifts by more from run to run than its runs can see; see `pairs`."
         " `penjing compare` takes an unchanged file as control for that"
     )
     return [against(claim, TARGETS[claim["id"]], why) if claim["id"] in TARGETS else claim for claim in found]
 
 
-def _fresh(bundle: Path) -> dict[str, float]:
+def _fresh(bundle: Path) -> OneRun:
     command = [sys.executable, "-m", "penjing.pipeline.experiments.trust", str(bundle), "--one"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise EngineError(f"a measurement failed: {done.stderr.strip().splitlines()[-1]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: OneRun = json.loads(done.stdout.splitlines()[-1])
     return found
 
 

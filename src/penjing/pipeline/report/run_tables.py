@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...benchmarks.cold import IMPORT
+from ...benchmarks.compare import NoiseFloor
 from ...benchmarks.endurance import endurance
 from ...benchmarks.intervals import FEWEST_ROUNDS
 from ...benchmarks.measurement import Condition, Measurement
@@ -157,12 +158,26 @@ def operators_table(run: Run) -> Table:
 def noise_table(run: Run) -> Table:
     """What a difference must exceed to count."""
     rows = tuple(
-        (n.condition.words, f"{n.ratio:.3f}x", between(f"{n.low:.3f}", f"{n.high:.3f}"), f"{n.floor:.3f}x")
+        (
+            n.condition.words,
+            f"{n.ratio:.3f}x",
+            between(f"{n.low:.3f}", f"{n.high:.3f}"),
+            f"{n.floor:.3f}x",
+            _between_runs(n),
+        )
         for n in run.noise_floors
     )
     of = run.noise_floors[0].first.subject if run.noise_floors else ""
-    note = f"{of} entered twice in the same run. The floor is the farther end of the interval."
-    return Table("noise", "Noise floor (A/A)", ("Condition", "Itself / itself", "95%", "Floor"), rows, note)
+    note = (
+        f"{of} entered twice in the same run. The floor is the farther end of the interval. A second run may differ by"
+        " more (95%), as the passes of this one did."
+    )
+    columns = ("Condition", "Itself / itself", "95%", "Floor", "A second run")
+    return Table("noise", "Noise floor (A/A)", columns, rows, note)
+
+
+def _between_runs(noise: NoiseFloor) -> str:
+    return "" if noise.between_runs is None else f"up to {noise.between_runs:.3f}x"
 
 
 def machine_table(run: Run) -> Table:
