@@ -15,6 +15,7 @@ import typer
 
 from .. import __version__
 from ..runtime.errors import UNWRITABLE, PenjingError, RecipeError
+from .android_command import android
 from .bench_command import bench
 from .bundle_commands import inspect, predict, verify
 from .compare_command import compare
@@ -136,7 +137,7 @@ def recipe_schema() -> None:
     print(json.dumps(schema(), indent=2))
 
 
-for command in (suite, predict, watch, calibrate, verify, bench, compare, predict_latency, inspect):
+for command in (suite, predict, watch, calibrate, verify, bench, compare, predict_latency, inspect, android):
     app.command()(command)
 
 
