@@ -1,7 +1,7 @@
 """A phone for tests: an adb daemon in this process that the real `adb connect/devices/push/shell/pull` talks to.
 
-Commands run in a folder of their own, directly on this machine: /data, /sdcard, /sys and /system in them are the folder's, and
-`getprop`, `dumpsys` and `df` are small scripts in its `bin`. Or they run on a board of another processor
+Commands run in a folder of their own, directly on this machine: /data, /sdcard, /sys and /system in them are the
+folder's, and `getprop`, `dumpsys` and `df` are small scripts in its `bin`. Or they run on a board of another processor
 (`arm64_board.py`), after the words of `enter`. What a bad phone does is a `Behaviour`. The protocol is adb's own over
 TCP, as far as these four commands need it. Left out: encryption, compression, file lists.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from penjing.benchmarks.native_runner import find_header
 from penjing.benchmarks.plan import Plan, Subject, SubjectFacts
 from penjing.benchmarks.results import Run
 from penjing.benchmarks.targets import adb
-from penjing.benchmarks.targets.adb_client import Device, LostError, choose_device
+from penjing.benchmarks.targets.adb_client import Device, LostError, choose_device, devices
 from penjing.benchmarks.targets.phone import read_phone, read_state
 from penjing.benchmarks.targets.phone_engine import find_engine
 from penjing.runtime.errors import BundleError, TargetError
@@ -226,6 +227,10 @@ def test_a_phone_that_has_not_allowed_this_computer(server: None, tmp_path: Path
 def test_a_phone_that_answers_no_more_is_offline(stand_in: AdbStandIn) -> None:
     choose_device(stand_in.serial)
     stand_in.unplug()
+    for _ in range(200):  # adb notices in its own time
+        if devices().get(stand_in.serial) != "device":
+            break
+        time.sleep(0.05)
     with pytest.raises(TargetError, match="is offline or asleep"):
         choose_device("")
 

@@ -262,9 +262,9 @@ def test_what_the_app_shares_is_compared_with_its_twins_as_noise(
         (tmp_path / name).write_text(json.dumps(answer(own_bundle)), encoding="utf-8")
     assert penjing_command("compare", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--gate") == 0
     printed = capsys.readouterr()
-    assert TWIN not in printed.out
-    assert "model.int8.onnx" in printed.out
-    assert "0 worse, 0 better" in printed.err
+    assert f"model.int8.onnx{TWIN}" not in printed.out
+    assert "the noise floor of before (A/A)" in printed.out
+    assert "0 worse, 0 better, 10 not different" in printed.err
 
 
 def test_a_twin_of_nothing_is_a_broken_run(
@@ -272,7 +272,6 @@ def test_a_twin_of_nothing_is_a_broken_run(
 ) -> None:
     raw = answer(own_bundle)
     raw["measurements"] = [m for m in raw["measurements"] if Measurement.from_json(m).subject.endswith(TWIN)]
-    (tmp_path / "a.json").write_text(json.dumps(raw), encoding="utf-8")
-    assert "not what it is the twin of" in refusal(
-        capsys, "compare", str(tmp_path / "a.json"), str(tmp_path / "a.json")
-    )
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    assert "a twin of nothing: model.int8.onnx (A/A)" in refusal(capsys, "compare", str(path), str(path))

@@ -35,7 +35,7 @@ def _floor(measurements: Sequence[Measurement], twin: Measurement) -> NoiseFloor
     first = (twin.subject.removesuffix(TWIN), twin.condition)
     found = next((m for m in measurements if (m.subject, m.condition) == first), None)
     if found is None:
-        raise ValueError(f"{twin.subject} was measured ({twin.condition.words}), but not what it is the twin of")
+        raise ValueError(f"a twin of nothing: {twin.subject}, {twin.condition.words}")
     return noise_floor(found, twin)
 
 

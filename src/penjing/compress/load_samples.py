@@ -17,6 +17,7 @@ from ..runtime.tokenizer import TextTokenizer
 from .bearings import simulate_bearings
 from .event_files import read_events
 from .label_spans import inside_spans, read_spans
+from .motion import simulate_motion
 from .sample_files import ARRAY_SIGN, Columns, read_samples, split_array_name
 from .sample_splits import Parts, Shares, hold_out, hold_out_end, split_series, split_table
 from .samples import SampleSet, check_both_kinds, check_constant, check_finite, check_order
@@ -24,8 +25,8 @@ from .text_samples import read_texts
 
 Resolve = Callable[[str], Path]
 
-BREAST_CANCER, BEARINGS = "breast-cancer", "bearings"
-BUILT_IN = {BREAST_CANCER: "table", BEARINGS: "series"}
+BREAST_CANCER, BEARINGS, MOTION = "breast-cancer", "bearings", "motion"
+BUILT_IN = {BREAST_CANCER: "table", BEARINGS: "series", MOTION: "series"}
 """Names that stand for data that comes with us or with scikit-learn, and their kinds."""
 IDS = ("events", "texts")
 """Kinds whose numbers are names: windows [n, window, 1], padded at the end."""
@@ -134,8 +135,8 @@ def _read(
 ) -> tuple[SampleSet, SampleSet | None]:
     if section.train == BREAST_CANCER:
         return _chosen(_breast_cancer(), section.features), None
-    if section.train == BEARINGS:
-        simulated = simulate_bearings()
+    if section.train in (BEARINGS, MOTION):
+        simulated = simulate_bearings() if section.train == BEARINGS else simulate_motion()
         return _chosen(simulated.train, section.features), _chosen(simulated.test, section.features)
     columns = Columns(section.features or None, _label(section.label, resolve), section.time, section.normal)
     train = _read_one(section, section.train, columns, resolve, tokenizer, notes)

@@ -1,9 +1,10 @@
 """A phone over adb as a target: the demo app measures where it is installed (`demo_app.py`), else the native runner.
 
-The runner times the engine alone on the bundle's ONNX files. The same conditions as elsewhere (all subjects side by side, the first one twice), memory and cold starts by stage in
-processes of their own, and the device's state before and after each step. Needed on the device: nothing but adb. What
-was measured before a lost connection is kept, and the next run goes on from there. Left out: TFLite files, which have
-no native runner, and whole answers, whose tokenizer is not in it.
+The runner times the engine alone on the bundle's ONNX files. The same conditions as elsewhere (all subjects side by
+side, the first one twice), memory and cold starts by stage in processes of their own, and the device's state before and
+after each step. Needed on the device: nothing but adb. What was measured before a lost connection is kept, and the next
+run goes on from there. Left out: TFLite files, which have no native runner, and whole answers, whose tokenizer is not
+in it.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def _onnx_only(
     pairs = list(zip(subjects, facts, strict=True))
     taken = [(subject, fact) for subject, fact in pairs if fact.engine == "onnx"]
     if left := [fact.label for _, fact in pairs if fact.engine != "onnx"]:
-        _say(f"not measured over adb, because the native runner takes ONNX files alone: {', '.join(left)}")
+        _say(f"not measured over adb, which takes ONNX files alone: {', '.join(left)}")
     if not taken:
         raise TargetError(f"{', '.join(left)}: the native runner takes ONNX files, and none is among them")
     return [subject for subject, _ in taken], tuple(fact for _, fact in taken)

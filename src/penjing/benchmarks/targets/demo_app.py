@@ -105,9 +105,7 @@ def finding_of(run: Run, step: Step, facts: Sequence[SubjectFacts], plan: Plan, 
     """The run's figures of the wanted files, under their labels here. Raises TargetError when it measured others."""
     wanted, told = {fact.file: fact for fact in facts}, {fact.file: fact.sha256 for fact in run.subjects}
     if other := [file for file, fact in wanted.items() if told.get(file) != fact.sha256]:
-        raise TargetError(
-            f"{device.serial}: the demo app measured another {other[0]}: install the newest one, run again"
-        )
+        raise TargetError(f"{device.serial}: the demo app measured another {other[0]}: install the newest one")
     measured = tuple(_under(wanted, m) for m in run.measurements if m.subject.removesuffix(TWIN) in wanted)
     condition = Condition("warm" if plan.samples is None else "window", step.sequence_length, step.threads, plan.mode)
     if condition not in {m.condition for m in measured}:

@@ -21,7 +21,7 @@ class DetectionTask(Section):
 
 
 class Samples(Section):
-    """Rows of numbers, sessions of events, or texts: a file, or the built-in data `breast-cancer` or `bearings`."""
+    """Rows of numbers, sessions of events, or texts: a file, or built in (`breast-cancer`, `bearings`, `motion`)."""
 
     kind: Literal["table", "series", "events", "windows", "texts"] = Field(
         default="table",
@@ -101,6 +101,7 @@ class DetectorExport(Section):
 
     formats: tuple[Literal["onnx", "tflite"], ...] = Field(default=("onnx", "tflite"), min_length=1)
     opset: int = Field(default=18, ge=18, le=23)
+    metadata: bool = Field(default=True, description="what TFLite files say of themselves, where uv is installed")
 
 
 class DetectorLimits(Section):
