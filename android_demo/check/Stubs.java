@@ -25,9 +25,9 @@ import org.objectweb.asm.Opcodes;
 import org.objectweb.asm.Type;
 
 /**
- * Makes an android.jar to compile against: the public and protected parts of the classes in jars and folders, each method
- * without its body, and the framework's resources. {@code Stubs OUT.jar IN...}; of two classes of one name the first wins.
- * Left out: the difference between what Android publishes and what it hides, which the API-24 gate tells.
+ * Makes an android.jar to compile against: the public and protected parts of the classes in jars and folders, each
+ * method without its body, and the framework's resources. {@code Stubs OUT.jar IN...}; of two classes of one name the
+ * first wins. Left out: the difference between what Android publishes and what it hides, which the API-24 gate tells.
  */
 final class Stubs {
     private static final int VISIBLE = Opcodes.ACC_PUBLIC | Opcodes.ACC_PROTECTED;

@@ -11,7 +11,8 @@ opens="$opens --add-opens=java.prefs/java.util.prefs=ALL-UNNAMED"
 for package in java.lang java.lang.invoke java.util java.nio.charset java.net java.util.concurrent.atomic java.io; do
     opens="$opens --add-opens=java.base/$package=ALL-UNNAMED"
 done
-export GRADLE_USER_HOME="$cache/gradle-home" ANDROID_HOME="$cache/sdk" ANDROID_USER_HOME="$cache/android" CHECK_CACHE="$cache"
+export GRADLE_USER_HOME="$cache/gradle-home" CHECK_CACHE="$cache"
+export ANDROID_HOME="$cache/sdk" ANDROID_USER_HOME="$cache/android"
 unset ANDROID_SDK_ROOT ANDROID_SDK_HOME ANDROID_PREFS_ROOT
 # An empty org.gradle.jvmargs, or Gradle starts a daemon to have the project's.
 exec java -Xmx2g $opens -Dorg.gradle.internal.instrumentation.agent=false -cp "$cache/gradle/lib/gradle-fat-8.9.jar" \

@@ -16,8 +16,8 @@ fail() {
 }
 
 for tool in java javac jmod mvn npm python3 unzip zip aapt apksigner enjarify sha256sum; do
-    command -v "$tool" >/dev/null || fail "no $tool here: apt install openjdk-17-jdk-headless maven npm python3 unzip zip" \
-        "aapt apksigner enjarify, then run this again"
+    command -v "$tool" >/dev/null || fail "no $tool here: apt install openjdk-17-jdk-headless maven npm python3 unzip" \
+        "zip aapt apksigner enjarify, then run this again"
 done
 stamp=$(cat "$here/downloads.sha256" "$here"/setup.sh "$here"/sdk.sh "$here/Stubs.java" "$here/gradle_home.py" | cksum)
 [ "$(cat "$cache/.setup" 2>/dev/null)" != "$stamp" ] || exit 0
@@ -31,7 +31,10 @@ artefact() {
 
 download() {
     case $1 in
-        m2/*) mvn -q -B -C -Dmaven.repo.local="$cache/m2" dependency:get -Dtransitive=false -Dartifact="$(artefact "$1")" ;;
+        m2/*)
+            mvn -q -B -C -Dstyle.color=never -Dmaven.repo.local="$cache/m2" dependency:get -Dtransitive=false \
+                -Dartifact="$(artefact "$1")"
+            ;;
         *) (cd "$cache/npm" && npm pack --silent com.github.asus4.onnxruntime@0.4.9 >/dev/null) ;;
     esac || fail "cannot download $1: see above; check the network, then run this again"
 }
@@ -40,7 +43,8 @@ mkdir -p "$cache/m2" "$cache/npm" "$cache/tools" "$cache/deps"
 missing=$(cd "$cache" && sha256sum -c --quiet "$here/downloads.sha256" 2>/dev/null | sed 's/: FAILED.*//')
 if [ -n "$missing" ]; then
     [ -z "$offline" ] || fail "$(echo "$missing" | wc -l) files are missing in $cache: run once without --offline"
-    echo "setup: downloads $(echo "$missing" | wc -l) files into $cache, of about 700 MB; later stages download 500 MB more"
+    echo "setup: downloads $(echo "$missing" | wc -l) files into $cache, of about 750 MB if there are none;" \
+        "the later stages download 500 MB more"
     for file in $missing; do
         rm -f "$cache/$file"
         download "$file"
@@ -50,9 +54,10 @@ fi
 
 python3 "$here/gradle_home.py" "$cache"
 
-# An aapt2 that reads resources of API 35, which Debian's cannot, and the framework's resources alone: linking against the
-# whole jar takes seconds longer.
-unzip -q -o -j "$cache/m2/org/apktool/apktool-lib/2.12.1/apktool-lib-2.12.1.jar" prebuilt/linux/aapt2_64 -d "$cache/tools"
+# An aapt2 that reads resources of API 35, which Debian's cannot, and the framework's resources alone: linking against
+# the whole jar takes seconds longer.
+apktool="$cache/m2/org/apktool/apktool-lib/2.12.1/apktool-lib-2.12.1.jar"
+unzip -q -o -j "$apktool" prebuilt/linux/aapt2_64 -d "$cache/tools"
 mv "$cache/tools/aapt2_64" "$cache/tools/aapt2"
 chmod +x "$cache/tools/aapt2"
 rm -rf "$cache/.framework" "$cache/framework-35.apk"

@@ -29,13 +29,13 @@ need_bundles() {
     export PENJING_BUNDLES="$bundles"
 }
 
-# Maven on one of our poms: maven POM ARGUMENT... Without a network once a first run went well. Its own local repository:
-# what the check trusts was then downloaded by the check, and one folder holds it all.
+# Maven on one of our poms: maven POM ARGUMENT... Without a network once a first run went well. With its own local
+# repository: what the check trusts was then downloaded by the check, and one folder holds it all.
 maven() {
     pom=$1
     shift
     stamp=$(stamp_of "$pom")
-    mvn -B -q -C $(alone "$stamp") -f "$pom" -Dmaven.repo.local="$cache/m2" "$@"
+    mvn -B -q -C -Dstyle.color=never $(alone "$stamp") -f "$pom" -Dmaven.repo.local="$cache/m2" "$@"
     touch "$stamp"
 }
 

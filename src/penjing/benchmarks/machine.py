@@ -25,7 +25,8 @@ class MachineDescription:
     """`cores` the process may use; `memory_mb` in 1e6 bytes; `packages` name -> version of what is installed.
 
     `load_average` is the system's over one minute, `busy_share` the share of all cores in use by anything during half
-    a second before the measurements: the first remembers our own earlier stages, the second does not.
+    a second before the measurements: the first remembers our own earlier stages, the second does not. None where the
+    system does not tell, as on a phone.
     """
 
     cpu: str
@@ -39,7 +40,7 @@ class MachineDescription:
     packages: Mapping[str, str]
     governor: str | None
     load_average: float | None
-    busy_share: float
+    busy_share: float | None
 
 
 def describe_machine() -> MachineDescription:

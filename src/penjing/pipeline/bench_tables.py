@@ -42,7 +42,8 @@ def print_run(run: Run) -> None:
 def run_lines(run: Run) -> list[str]:
     """The machine, what is missing, and how each file compares with the first one, a sentence each."""
     machine, first = run.machine, run.subjects[0].label
-    busy = f", {round(100 * machine.busy_share)}% busy before the run" if run.measurements else ""
+    known = run.measurements and machine.busy_share is not None
+    busy = f", {round(100 * (machine.busy_share or 0))}% busy before the run" if known else ""
     cores = "1 core" if machine.cores == 1 else f"{machine.cores} cores"
     lines = [f"{machine.cpu}, {cores}{busy}"]
     if run.partial:

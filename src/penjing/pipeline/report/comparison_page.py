@@ -12,7 +12,7 @@ from .comparison_figure import cuts_picture
 from .lottery_figure import standalone_svg
 from .model import Share
 from .table import Table
-from .words import BUSY, DASH, between, megabytes, milliseconds, processor_words
+from .words import BUSY, DASH, between, busy_words, megabytes, milliseconds, processor_words
 from .write import page, write_texts
 
 TEMPLATE = "compare.html.j2"
@@ -77,7 +77,7 @@ def _machine_table(times: Times) -> Table:
         ("Processor", processor_words(machine)),
         ("System", f"{machine.system}, {machine.architecture}, Python {machine.python}"),
         ("Packages", ", ".join(packages)),
-        ("In use before", f"{machine.busy_share:.0%} of the cores"),
+        ("In use before", busy_words(machine)),
         ("Noise floor", f"{floors}: {times.noise_floors[0].first.subject} against itself"),
     )
     return Table("machine", "Machine", ("What", "Value"), rows, wide=(0, 1))
@@ -88,5 +88,5 @@ def _warnings(times: Times) -> Iterator[str]:
     if noisy:
         worst = max(noise.floor for noise in noisy)
         yield f"Noisy machine: one file differed from itself by {worst:.2f}x. Measure again on a quiet machine."
-    if times.machine.busy_share > BUSY:
+    if (times.machine.busy_share or 0) > BUSY:
         yield f"Before the timing began, {times.machine.busy_share:.0%} of the processor was in use by something else."

@@ -19,6 +19,7 @@ from .table import Table
 from .words import (
     DASH,
     between,
+    busy_words,
     condition_order,
     milliseconds,
     p50_verdict,
@@ -193,7 +194,7 @@ def machine_table(run: Run) -> Table:
         ("System", f"{machine.system}, {machine.architecture}, Python {machine.python}"),
         ("Packages", ", ".join(f"{name} {version}" for name, version in machine.packages.items())),
         ("Clock governor", machine.governor or "not shown"),
-        ("Load before", f"{load} over a minute, {machine.busy_share:.0%} of the cores in use"),
+        ("Load before", f"{load} over a minute, {busy_words(machine)} in use"),
     ]
     if run.measurements:
         rows += [("Method", _method_words(run)), ("Temperature and clock", sensor_words(run.sensors))]

@@ -83,6 +83,11 @@ def processor_words(machine: MachineDescription) -> str:
     return f"{machine.cpu}, {plural(machine.cores, 'core')}{', virtual' if machine.virtual else ''}"
 
 
+def busy_words(machine: MachineDescription) -> str:
+    """How much of the processor was in use before the timing."""
+    return "unknown" if machine.busy_share is None else f"{machine.busy_share:.0%} of the cores"
+
+
 def sensor_words(readings: Sequence[SensorReading]) -> str:
     """'41 to 63 °C, 1,200 to 1,800 MHz' over the whole log, or that nothing was readable."""
     heats = [r.temperature_c for r in readings if r.temperature_c is not None]
@@ -186,7 +191,7 @@ def run_warnings(run: Run) -> Iterator[str]:
             f" more than {HIGH_FLOOR - 1:.0%} (worst: {worst.floor:.2f}x, {worst.condition.words}). Measure"
             " again on a quiet machine."
         )
-    if run.machine.busy_share > BUSY:
+    if (run.machine.busy_share or 0) > BUSY:
         yield f"Before the timing began, {run.machine.busy_share:.0%} of the processor was in use by something else."
 
 

@@ -3,6 +3,7 @@ package org.penjing.demo;
 import android.app.Activity;
 import android.os.Bundle;
 import android.util.Log;
+import android.view.WindowManager;
 import android.widget.ProgressBar;
 import android.widget.TextView;
 import org.penjing.core.InputException;
@@ -25,6 +26,7 @@ public final class BenchmarkActivity extends Activity {
     @Override
     protected void onCreate(Bundle state) {
         super.onCreate(state);
+        getWindow().addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON); // with the screen off it would be stopped
         setContentView(R.layout.by_intent);
         if (state != null) {
             finish(); // the process was killed in the middle: who waits sees no file, and asks again

@@ -29,6 +29,7 @@ final class Session {
     private BundleShelf.Shelved chosen;
     private Opened opened;
     private boolean opening;
+    private int choices;
     private String problem;
     private String notice;
     private Task<SpeedReport> benchmark;
@@ -73,6 +74,7 @@ final class Session {
     void choose(BundleShelf.Shelved next) {
         stop();
         Opened before = opened;
+        int mine = ++choices;
         chosen = next;
         opened = null;
         problem = null;
@@ -84,7 +86,7 @@ final class Session {
         memory.edit().putString(CHOSEN, next.key()).apply();
         changed();
         worker.run(() -> reopen(before, next), outcome -> {
-            if (chosen == next) {
+            if (mine == choices) {
                 opening = false;
                 opened = outcome.value();
                 problem = opened == null ? outcome.problem() : opened.problem;

@@ -33,7 +33,7 @@ public final class LooksTest {
     /** Opens every tab with something in it, takes its picture and looks at every view. */
     private static void look(String name) {
         try (Driver app = Driver.with("assistant").type("play some jazz")) {
-            ((TextView) app.activity().findViewById(R.id.answer_facts)).setText("5 tokens · 2.4 ms");
+            ((TextView) app.activity().findViewById(R.id.answer_facts)).setText("5 tokens · … ms");
             for (int i = 0; i < TABS.length; i++) {
                 app.tab(TABS[i]);
                 app.picture(name + "-" + NAMES[i]);

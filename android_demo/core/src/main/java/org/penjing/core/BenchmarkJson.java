@@ -56,7 +56,7 @@ final class BenchmarkJson {
         return new JSONObject().put("lengths", new JSONArray().put(result.questions.length()))
                 .put("threads", new JSONArray().put(plan.threads())).put("rounds", plan.rounds())
                 .put("repeats", plan.repeats()).put("texts", result.questions.size()).put("cold_rounds", 0)
-                .put("seed", plan.seed()).put("mode", mode()).put("questions_hash", result.questions.hash())
+                .put("seed", plan.seed()).put("mode", mode()).put("questions_hash", "")
                 .put("seconds", sustained ? plan.seconds() : JSONObject.NULL);
     }
 

@@ -1,9 +1,6 @@
 package org.penjing.core;
 
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -78,19 +75,6 @@ final class Questions {
 
     int size() {
         return texts.size() + windows.size();
-    }
-
-    /** Equal for equal questions; of the user's texts nothing can be read from it. */
-    String hash() {
-        StringBuilder all = new StringBuilder();
-        for (String text : texts) {
-            all.append(text).append('\n');
-        }
-        for (float[] window : windows) {
-            all.append(Arrays.toString(window)).append('\n');
-        }
-        byte[] bytes = all.toString().getBytes(StandardCharsets.UTF_8);
-        return Contents.sha256(ByteBuffer.wrap(bytes)).substring(0, 16);
     }
 
     private static int[] idsOf(List<Goldens.OfText> goldens, int length) {
