@@ -10,6 +10,8 @@ offline=${2-}
 aar_package=com.github.asus4.onnxruntime-0.4.9.tgz
 android="m2/org/robolectric/android-all/15-robolectric-12650502/android-all-15-robolectric-12650502.jar"
 
+no_network=75  # sysexits.h: a temporary failure
+
 fail() {
     echo "setup: $*" >&2
     exit 2
@@ -36,7 +38,10 @@ download() {
                 -Dartifact="$(artefact "$1")"
             ;;
         *) (cd "$cache/npm" && npm pack --silent com.github.asus4.onnxruntime@0.4.9 >/dev/null) ;;
-    esac || fail "cannot download $1: see above; check the network, then run this again"
+    esac || {
+        echo "setup: cannot download $1: see above; check the network, then run this again" >&2
+        exit $no_network
+    }
 }
 
 mkdir -p "$cache/m2" "$cache/npm" "$cache/tools" "$cache/deps"

@@ -104,7 +104,7 @@ stage_build() {
     for kind in debug release; do
         cp "$tree/app/build/outputs/apk/$kind/app-$kind.apk" "$cache/apk/penjing-$kind.apk"
     done
-    ls -l "$cache/apk" | awk 'NR > 1 { print $5, $9 }'
+    ls -l "$cache"/apk/*.apk | awk '{ print $5, $9 }'
 }
 
 need_apk() { [ -f "$cache/apk/penjing-release.apk" ] || stage_build; }

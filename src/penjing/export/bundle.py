@@ -6,21 +6,20 @@ The folder appears whole or not at all, and equal inputs give equal bytes. Left 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
 from ..runtime.bundle import Bundle, open_bundle, sha256_of
-from ..runtime.errors import ExportError, OutputError
+from ..runtime.errors import ExportError
 from ..runtime.goldens import Golden, write_goldens
-from ..runtime.manifest import MANIFEST_NAME, BundleFile, Manifest, Quality, write_manifest
+from ..runtime.manifest import BundleFile, Manifest, Quality, write_manifest
 from ..runtime.tokenizer import TOKENIZER_NAME, TextTokenizer, copy_tokenizer
 from .model_facts import read_model_facts
+from .replacing import replacing
 from .signature import TEXT
 
 _FORMATS = {".json": "json", ".jsonl": "jsonl", ".md": "markdown", ".txt": "text", ".yaml": "yaml"}
@@ -145,44 +144,3 @@ def text_preprocess(tokenizer_folder: Path, max_length: int) -> dict[str, Any]:
 
 def _json_text(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """A new folder beside `target` that takes its place when the block ends well, and vanishes when it does not.
-
-    The names are fixed, so that what a killed run left behind goes with the next one.
-    """
-    folder = target.resolve()
-    part, old = folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
-    try:
-        _tidy(part, old, folder)
-        _check_free(folder)
-        part.mkdir(parents=True)
-        yield part
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(part, folder)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"cannot write {target} ({reason}): free space or choose another folder, then run again"
-        ) from None
-    finally:
-        _tidy(part, old, folder)
-
-
-def _tidy(part: Path, old: Path, folder: Path) -> None:
-    """Removes the unfinished folder, and the old bundle unless nothing has taken its place."""
-    with suppress(OSError):
-        if old.exists() and not folder.exists():
-            os.replace(old, folder)
-    for leftover in (part, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _check_free(folder: Path) -> None:
-    """Raises OutputError when `folder` is a file or holds anything but a bundle: replacing it would lose that."""
-    is_bundle = (folder / MANIFEST_NAME).is_file()
-    if folder.exists() and not is_bundle and not (folder.is_dir() and not any(folder.iterdir())):
-        raise OutputError(f"{folder} holds something that is no bundle and would be lost: choose another folder")

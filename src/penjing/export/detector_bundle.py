@@ -25,10 +25,10 @@ from .bundle import (
     check_tokenizer,
     list_files,
     model_entry,
-    replacing,
     text_preprocess,
     write_papers,
 )
+from .replacing import replacing
 from .signature import samples_signature
 
 LABELS = ("normal", "anomaly")

@@ -17,10 +17,10 @@ from typing import Annotated
 
 import typer
 
+from ..export.replacing import replacing
 from ..runtime.bundle import Bundle, open_bundle
 from ..runtime.errors import BundleError, TargetError
 from ..runtime.manifest import Manifest, write_manifest
-from .extras import require
 from .terminal import note, print_facts, print_table
 
 ASSETS = Path("app/src/main/assets/bundles")
@@ -50,7 +50,6 @@ def android(
       penjing android runs/assistant/bundle
       penjing android runs/assistant/bundle runs/bearings/bundle --apk
     """
-    require("export")
     home = find_project(project)
     opened = [open_bundle(bundle) for bundle in bundles]
     for bundle in opened:
@@ -94,8 +93,6 @@ def put_bundle(bundle: Bundle, folder: Path, tflite: bool) -> Bundle:
 
     Raises BundleError when a file of it is broken, OutputError when the folder cannot be written.
     """
-    from ..export.bundle import replacing
-
     manifest = for_app(bundle.manifest, tflite)
     target = folder / manifest.name
     with replacing(target) as part:
