@@ -24,7 +24,7 @@ import penjing
 COMMANDS = (
     "run", "suite", "predict", "watch", "calibrate", "verify", "bench", "compare", "inspect", "doctor",
     "recipe list", "recipe show", "recipe schema", "target setup", "target profile",
-    "predict-latency", "android",
+    "predict-latency", "android", "task-file",
 )  # fmt: skip
 
 

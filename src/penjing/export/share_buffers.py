@@ -51,7 +51,12 @@ def share_buffers(file: bytes) -> bytes:
         entry.buffer = place[entry.buffer]
     model.buffers = kept
     _say_less(model)
-    builder = _SharingBuilder(len(file))
+    return pack_shared(model, len(file))
+
+
+def pack_shared(model: Any, size: int) -> bytes:
+    """The content of a file of `model`, a `ModelT`, with equal arrays once; `size` is about how long it gets."""
+    builder = _SharingBuilder(size)
     builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
     return bytes(builder.Output())
 

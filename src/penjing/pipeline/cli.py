@@ -26,6 +26,7 @@ from .recipe_options import OutFolder, Overrides, RecipeName, load_with_folder
 from .stream_commands import calibrate, watch
 from .suite_command import suite
 from .target_commands import target_app
+from .task_file_command import task_file
 from .terminal import note, print_facts, print_table, quiet_libraries
 
 EXIT_ERROR = 2
@@ -137,7 +138,7 @@ def recipe_schema() -> None:
     print(json.dumps(schema(), indent=2))
 
 
-for command in (suite, predict, watch, calibrate, verify, bench, compare, predict_latency, inspect, android):
+for command in (suite, predict, watch, calibrate, verify, bench, compare, predict_latency, inspect, android, task_file):
     app.command()(command)
 
 

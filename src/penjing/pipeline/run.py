@@ -14,7 +14,7 @@ from .detection.proof import Made as MadeDetector
 from .detection.proof import prove_detector
 from .detection.samples import read_samples
 from .detection.sections import DetectorRecipe
-from .detection.ship import export_detector, ship_detector
+from .detection.ship import describe_detector, export_detector, ship_detector
 from .fit import Sources, ask_teacher, read_corpora, read_data, train_student, train_teacher
 from .judge import measure_bundles, write_reports
 from .proof import Made, prove_student, prove_teacher
@@ -83,7 +83,7 @@ def make_detector(recipe: DetectorRecipe, space: Workspace) -> MadeDetector:
     fitted = fit_detector(recipe, space, data)
     files = export_detector(recipe, space, data, fitted)
     proof = prove_detector(recipe, space, data, fitted, files)
-    return MadeDetector(data, fitted, files, proof)
+    return MadeDetector(data, fitted, describe_detector(recipe, space, data, files, proof), proof)
 
 
 def plan_first_round(recipe: Recipe, out: Path) -> Path:

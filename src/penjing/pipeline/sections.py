@@ -127,6 +127,7 @@ class Export(Section):
         default=(32, 64, 128), min_length=1, description="one TFLite signature each"
     )
     opset: int = Field(default=18, ge=18, le=23, description="of ONNX; below 18 torch drops the names of modules")
+    metadata: bool = Field(default=True, description="what TFLite files say of themselves, where uv is installed")
 
 
 class Limits(Section):

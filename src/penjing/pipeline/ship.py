@@ -18,6 +18,7 @@ from ..export.to_tflite import export_tflite
 from ..runtime.engine import open_engine
 from ..runtime.goldens import Golden, make_goldens
 from ..runtime.tokenizer import TextTokenizer
+from .describe import describe_text_files
 from .hugging_face import transformers_config
 from .model_card import model_card
 from .proof import Made
@@ -65,8 +66,10 @@ def export_student(recipe: Recipe, space: Workspace, student: Path) -> Path:
         if "tflite" in recipe.export.formats:
             export_tflite(model, tflite, sequence_lengths=recipe.export.sequence_lengths)
             _in_precisions(recipe, tflite, quantize_tflite)
+            describe_text_files(recipe, folder, student)
 
     settings = {
+        "name": recipe.name,
         "export": recipe.export.model_dump(),
         "quantize": recipe.quantize.model_dump(exclude={"training"}, exclude_none=True),
         "max_length": recipe.task.max_length,

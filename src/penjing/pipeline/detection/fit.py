@@ -80,7 +80,8 @@ def fit_detector(recipe: DetectorRecipe, space: Workspace, data: Path) -> Path:
         write_json(folder / "fit.json", {**facts, "verdict": verdict})
 
     settings = {
-        "detector": recipe.detector.model_dump(), "seed": recipe.seed, "export": recipe.export.model_dump(),
+        "detector": recipe.detector.model_dump(), "seed": recipe.seed,
+        "export": recipe.export.model_dump(exclude={"metadata"}),
         "distill": recipe.distill and recipe.distill.model_dump(), "tuned": recipe.quantize.training,
     }  # fmt: skip
     return space.stage("detector", work, inputs=[data], settings=settings)

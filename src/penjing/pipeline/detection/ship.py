@@ -15,6 +15,7 @@ from ...runtime.engine import open_engine
 from ...runtime.manifest import Quality
 from ...runtime.sample_goldens import make_sample_goldens
 from ...runtime.samples import TEXTS_KIND, SampleFormat
+from ..describe import describe_detector_files
 from ..provenance import provenance
 from ..recipe import recipe_to_yaml
 from ..report.detection import DetectorRow
@@ -49,6 +50,19 @@ def export_detector(recipe: DetectorRecipe, space: Workspace, data: Path, fitted
                 QUANTIZERS[source.suffix](tuned if tuned.is_file() else source, int8)
 
     return space.stage("detector-files", work, inputs=[data, fitted], settings={"precisions": recipe.precisions})
+
+
+def describe_detector(recipe: DetectorRecipe, space: Workspace, data: Path, files: Path, proof: Path) -> Path:
+    """The same files, those in TFLite with metadata: they name the threshold, so the proof comes first."""
+    if not recipe.export.metadata or "tflite" not in recipe.export.formats:
+        return files
+
+    def work(folder: Path) -> None:
+        for name, source in model_files(files).items():
+            shutil.copyfile(source, folder / name)
+        describe_detector_files(recipe, folder, read_facts(data), read_proof(proof).thresholds, data)
+
+    return space.stage("detector-described", work, inputs=[data, files, proof], settings={"name": recipe.name})
 
 
 def ship_detector(recipe: DetectorRecipe, space: Workspace, made: Made) -> Path:

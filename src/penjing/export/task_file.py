@@ -1,0 +1,87 @@
+"""One TFLite file for MediaPipe's TextClassifier and the Task Library's BertNLClassifier, cut out of a text bundle.
+
+Both want what a bundle's file is not: one graph alone, and probabilities as its only output. So the longest signature
+is taken and a softmax put behind it; labels and vocabulary go inside. Left out: detectors, which no reader of theirs
+knows, and shorter signatures. BertNLClassifier's interpreter is of 2023 and reads fp32 files alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+from ai_edge_litert import schema_py_generated as schema
+
+from ..runtime.bundle import Bundle
+from ..runtime.errors import ExportError
+from ..runtime.manifest import DETECTOR_TASK
+from .lookup_rows import operator_code
+from .share_buffers import pack_shared
+from .tflite_metadata import VOCABULARY, Described, add_metadata
+
+OUTPUT, OUTPUT_TEXT = "probability", "Probability of each label."
+"""The name by which the Task Library looks for it."""
+
+
+def write_task_file(bundle: Bundle, file: str, target: Path) -> None:
+    """Writes `target`, made of the bundle's `file`. Raises ExportError when the bundle has no such file or no
+    vocabulary, is a detector's, or the metadata writers cannot run."""
+    manifest = bundle.manifest
+    tflite = [name for name, entry in manifest.files.items() if entry.format == "tflite"]
+    if manifest.task == DETECTOR_TASK or file not in tflite:
+        reason = "it is a detector's" if manifest.task == DETECTOR_TASK else f"its TFLite files are {tflite}"
+        raise ExportError(
+            f"{manifest.name} gives no task file of {file!r}, {reason}: choose a text bundle's TFLite file"
+        )
+    if VOCABULARY not in manifest.files:
+        raise ExportError(f"{manifest.name} has no {VOCABULARY}: only WordPiece tokenizers are known to those readers")
+    vocabulary = bundle.verified(VOCABULARY)
+    text = f"Text classifier made by Penjing, {manifest.max_length} tokens."
+    about = Described(manifest.name, text, OUTPUT, OUTPUT_TEXT, labels=manifest.labels, vocabulary=vocabulary)
+    temporary = target.with_name(f".{target.name}.tflite")
+    try:
+        temporary.write_bytes(one_graph(bundle.verified(file).read_bytes()))
+        add_metadata({temporary: about})
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def one_graph(file: bytes) -> bytes:
+    """The model with its longest signature alone, which gives probabilities."""
+    model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(file, 0))
+    longest = max(model.signatureDefs, key=lambda signature: int(signature.signatureKey.decode().rpartition("_")[2]))
+    graph = model.subgraphs[longest.subgraphIndex]
+    model.subgraphs, model.signatureDefs, longest.subgraphIndex = [graph], [longest], 0
+    output = _add_softmax(model, graph)
+    graph.outputs, longest.outputs[0].tensorIndex, longest.outputs[0].name = [output], output, OUTPUT.encode()
+    _keep_used(model)
+    return pack_shared(model, len(file))
+
+
+def _add_softmax(model: Any, graph: Any) -> int:
+    """Index of the probabilities."""
+    logits = int(graph.outputs[0])
+    probabilities = copy.copy(graph.tensors[logits])
+    probabilities.name, probabilities.buffer = OUTPUT.encode(), 0
+    graph.tensors.append(probabilities)
+    softmax = schema.OperatorT()
+    softmax.opcodeIndex = operator_code(model, schema.BuiltinOperator.SOFTMAX, 1)
+    softmax.inputs, softmax.outputs = [logits], [len(graph.tensors) - 1]
+    softmax.builtinOptionsType, softmax.builtinOptions = schema.BuiltinOptions.SoftmaxOptions, schema.SoftmaxOptionsT()
+    softmax.builtinOptions.beta = 1.0
+    graph.operators.append(softmax)
+    return len(graph.tensors) - 1
+
+
+def _keep_used(model: Any) -> None:
+    """Drops constants of the signatures that are gone, and the bundle file's own metadata."""
+    model.metadata = [entry for entry in model.metadata or [] if entry.name == b"min_runtime_version"]
+    holders = [*model.subgraphs[0].tensors, *model.metadata]
+    used = sorted({0, *(holder.buffer for holder in holders)})
+    place = {old: new for new, old in enumerate(used)}
+    model.buffers = [model.buffers[index] for index in used]
+    for holder in holders:
+        holder.buffer = place[holder.buffer]

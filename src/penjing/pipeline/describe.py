@@ -1,0 +1,71 @@
+"""What metadata say inside the TFLite files of a recipe, and the note where this machine cannot write them.
+
+A bundle without metadata does the same, so nothing stops for them. Left out: the writers (`export/tflite_metadata.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..export.task_file import OUTPUT
+from ..export.tflite_metadata import VOCABULARY, Described, add_metadata
+from ..runtime.calibration import Threshold
+from ..runtime.errors import ExportError
+from .detection.sections import DetectorRecipe
+from .sections import Recipe
+from .terminal import note
+
+
+def describe_text_files(recipe: Recipe, folder: Path, tokenizer_folder: Path) -> None:
+    """Labels, vocabulary and tokenizer. The output is logits, as everywhere in a bundle, but BertNLClassifier crashes
+    (0.4.4) where no output has the name that it looks for."""
+    if not recipe.export.metadata:
+        return
+    lengths = ", ".join(map(str, recipe.export.sequence_lengths))
+    about = Described(
+        name=recipe.name,
+        text=f"Text classifier made by Penjing, a signature serving_<length> for each of {lengths} tokens.",
+        output=OUTPUT,
+        output_text="Logits: a softmax makes them probabilities. `penjing task-file` writes a file that has one.",
+        labels=recipe.task.labels,
+        vocabulary=_vocabulary(tokenizer_folder),
+    )
+    _describe(dict.fromkeys(sorted(folder.glob("*.tflite")), about))
+
+
+def describe_detector_files(
+    recipe: DetectorRecipe,
+    folder: Path,
+    facts: Mapping[str, Any],
+    thresholds: Mapping[str, Threshold],
+    tokenizer_folder: Path,
+) -> None:
+    """The features of a window in their order, what a score means, and each file's own threshold."""
+    features = ", ".join(facts["features"])
+    described = {}
+    for path in sorted(folder.glob("*.tflite")):
+        threshold = thresholds[path.name].threshold
+        described[path] = Described(
+            name=recipe.name,
+            text="Anomaly detector made by Penjing.",
+            output="score",
+            output_text=f"Higher = more anomalous; above {threshold:.9g} the window is an anomaly.",
+            input_text=f"A window of {facts['window']}, oldest first, of {len(facts['features'])} features: {features}",
+            vocabulary=_vocabulary(tokenizer_folder),
+            threshold=threshold,
+        )
+    _describe(described)
+
+
+def _vocabulary(folder: Path) -> Path | None:
+    path = folder / VOCABULARY
+    return path if path.is_file() else None
+
+
+def _describe(described: Mapping[Path, Described]) -> None:
+    try:
+        add_metadata(described)
+    except ExportError as error:
+        note(f"TFLite files get no metadata, {error}; or set export.metadata=false")
