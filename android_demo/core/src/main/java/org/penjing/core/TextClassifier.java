@@ -34,7 +34,7 @@ public final class TextClassifier implements AutoCloseable {
     public static TextClassifier openFile(Bundle bundle, String file, int threads, EngineFactory factory)
             throws PenjingException {
         check(bundle.manifest());
-        // The vocabulary is read beside the model: the first answer comes a third sooner.
+        // Both take a while: the vocabulary is read while the model is opened.
         FutureTask<WordPieceTokenizer> tokenizer = new FutureTask<>(() -> tokenizer(bundle));
         new Thread(tokenizer, "tokenizer").start();
         Engine engine = factory.open(bundle.verified(file), bundle.manifest(), file, threads);
