@@ -17,15 +17,24 @@ def by_name(found: list[dict[str, object]]) -> dict[object, object]:
     return {claim["id"]: claim["value"] for claim in found}
 
 
-def test_a_pair_counts_that_differs_by_less_than_the_larger_floor() -> None:
-    near = [{"p50": 2.0, "floor": 1.02}, {"p50": 2.03, "floor": 1.01}]
-    far = [{"p50": 2.0, "floor": 1.02}, {"p50": 2.2, "floor": 1.03}]
+def test_a_pair_counts_that_differs_by_less_than_the_first_runs_floor() -> None:
+    def run(p50: float, floor: float) -> dict[str, dict[str, float]]:
+        return {"32 tokens, 1 thread": {"p50": p50, "within": 1.01, "floor": floor}}
+
+    near = [run(2.0, 1.02), run(2.03, 1.01)]
+    far = [run(2.0, 1.02), run(2.2, 1.3)]
     found = claims([near] * 19 + [far], [1e-4, 2e-4, 3e-4])
-    assert by_name(found)["trust.within"] == 0.95 and by_name(found)["trust.harness"] == pytest.approx(2e-4)
+    assert by_name(found)["trust.within"] == 0.95 and by_name(found)["trust.inside"] == 0.0
+    assert by_name(found)["trust.harness"] == pytest.approx(2e-4)
     assert all(claim["met"] for claim in found)
     missed = claims([near] * 18 + [far] * 2, [0.02])
     assert [claim["id"] for claim in missed if not claim["met"]] == ["trust.within", "trust.harness"]
     assert all(claim.get("why") for claim in missed if not claim["met"])
+
+
+def test_every_condition_of_a_pair_is_a_comparison() -> None:
+    pair = [{words: {"p50": 1.0, "within": 1.0, "floor": 1.0} for words in ("short", "long")}] * 2
+    assert {claim["n"] for claim in claims([pair] * 3, [1e-4]) if claim["id"] != "trust.harness"} == {6}
 
 
 def test_an_empty_call_is_timed_as_a_real_one() -> None:
