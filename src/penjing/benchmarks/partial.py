@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..runtime.errors import OutputError, TargetError
 from .cache import cache_folder
 from .plan import Plan, SubjectFacts
-from .steps import Finding
+from .steps import Finding, Step
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,15 @@ class Partial:
         except OSError as error:
             step = "free space there, or set PENJING_CACHE to another folder"
             raise OutputError(f"{self.path.parent} cannot be written ({error.strerror}): {step}") from None
+
+    def take_rest(self, findings: list[Finding], wanted: Sequence[Step], take: Callable[[Step], Finding]) -> None:
+        """Takes the steps of `wanted` that `findings` lacks; each joins them, and this file as it comes, until the run
+        is whole. Raises what `take` and `add` do: what was found stays."""
+        for step in wanted:
+            if step not in [finding.step for finding in findings]:
+                findings.append(take(step))
+                self.add(findings[-1])
+        self.remove()
 
     def remove(self) -> None:
         """The run is whole."""

@@ -91,11 +91,7 @@ def measure(address: str, subjects: Sequence[Subject], plan: Plan) -> Run:
     try:
         version = _first_look(far, contenders, plan)
         machine = replace(machine, packages={"onnxruntime": version})
-        for step in _steps(plan):
-            if step not in [finding.step for finding in findings]:
-                findings.append(_take(far, step, contenders, plan))
-                kept.add(findings[-1])
-        kept.remove()
+        kept.take_rest(findings, _steps(plan), lambda step: _take(far, step, contenders, plan))
     except LostError as error:
         if not findings:
             raise

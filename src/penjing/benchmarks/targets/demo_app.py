@@ -64,15 +64,15 @@ def measure(
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
     kept = partial_of(f"adb://{device.serial} {APP}", facts, plan)
     findings, reason, packages = list(kept.findings()), None, dict[str, str]()
+
+    def take(step: Step) -> Finding:
+        run = read_answer(device, _ask(device, name, step, plan, len(facts) + 1))
+        packages.update(run.machine.packages)
+        return finding_of(run, step, facts, plan, device)
+
     try:
         name = _send(device, folder)
-        for step in asked_steps(plan):
-            if step not in [finding.step for finding in findings]:
-                run = read_answer(device, _ask(device, name, step, plan, len(facts) + 1))
-                packages.update(run.machine.packages)
-                findings.append(finding_of(run, step, facts, plan, device))
-                kept.add(findings[-1])
-        kept.remove()
+        kept.take_rest(findings, asked_steps(plan), take)
     except LostError as error:
         if not findings:
             raise
