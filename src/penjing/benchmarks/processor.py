@@ -17,6 +17,8 @@ ISA_FEATURES = (
     "asimd", "asimddp", "asimdhp", "fphp", "i8mm", "bf16", "sve", "sve2", "sme",
 )  # fmt: skip
 """In the kernel's spelling; ARM's are below x86's."""
+ENGINES_NEED = {"aarch64": "asimd", "armv7l": "neon"}
+"""By `uname -m`: what the published engines are built for; without it the first inference would be SIGILL."""
 
 
 @dataclass(frozen=True)

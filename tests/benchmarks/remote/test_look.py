@@ -13,7 +13,7 @@ from loopback_sshd import LoopbackSshd, loopback_sshd, python_path, why_not
 
 from penjing.benchmarks.remote.address import parse_address
 from penjing.benchmarks.remote.connection import CONFIG, connect
-from penjing.benchmarks.remote.look import Board, emulation, look
+from penjing.benchmarks.remote.look import Board, check_features, emulation, look
 from penjing.runtime.errors import TargetError
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
@@ -93,3 +93,11 @@ def test_a_login_that_runs_no_shell_is_said(tmp_path: Path, monkeypatch: pytest.
 def test_an_emulated_processor_gives_itself_away(machine: str, processor: list[str], emulated: str | None) -> None:
     found = emulation(machine, processor)
     assert found is None if emulated is None else found is not None and emulated in found
+
+
+def test_a_processor_that_no_engine_is_built_for_is_refused_before_anything_runs() -> None:
+    with pytest.raises(TargetError, match=r"processor of pi \(armv7l\) lacks neon, which the engines are built for"):
+        check_features("pi", "armv7l", ["processor: 0", "Features\t: half thumb fastmult vfp edsp vfpv3 vfpd32"])
+    check_features("pi", "armv7l", ["Features\t: half thumb vfp neon vfpv3"])
+    check_features("pi", "aarch64", ["flags\t\t: fpu vme sse2"])  # an emulator that shows the machine underneath
+    check_features("pi", "riscv64", ["isa\t: rv64imafdc"])

@@ -7,10 +7,12 @@ and what the processor says of itself. Left out: what changes while we measure (
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...runtime.errors import TargetError
 from ..last_line import last_line
+from ..processor import ENGINES_NEED
 from .connection import Connection
 from .porter import disk_full, marked
 
@@ -93,7 +95,8 @@ class Board:
 
 
 def look(connection: Connection) -> Board:
-    """Looks at the board. Raises TargetError when it answers nothing we can read, or has no folder for us."""
+    """Looks at the board. Raises TargetError when it answers nothing we can read, has no folder for us, or a processor
+    that no engine is built for."""
     answer = connection.run("sh -s", [_SCRIPT.encode()])
     pairs = [line.split(" ", 1) for line in marked(answer.out.splitlines(), MARK)]
     said = {key: value.strip() for key, value in pairs if key not in ("cpu", "python")}
@@ -104,12 +107,25 @@ def look(connection: Connection) -> Board:
     if "refusal" in said:
         raise _no_folder(host, said)
     processor = [value for key, value in pairs if key == "cpu"]
-    return Board(
+    board = Board(
         said["machine"], said["work"], _free_mb(said["room"]), said.get("wheels"),
         tuple(python for key, value in pairs if key == "python" for python in _python(value)),
         tuple(sorted({word for line in processor for word in _value(line, "Features", "flags").split()})),
         emulation(said["machine"], processor),
     )  # fmt: skip
+    check_features(host, board.machine, processor)
+    return board
+
+
+def check_features(host: str, machine: str, processor: Sequence[str]) -> None:
+    """Raises TargetError when the lines of /proc/cpuinfo tell that no engine runs on any file there."""
+    told = [set(value.split()) for line in processor if (value := _value(line, "Features"))]
+    needed = ENGINES_NEED.get(machine)
+    if needed and any(needed not in features for features in told):
+        raise TargetError(
+            f"the processor of {host} ({machine}) lacks {needed}, which the engines are built for: no file runs on it;"
+            " take another board"
+        )
 
 
 def emulation(machine: str, processor: list[str]) -> str | None:

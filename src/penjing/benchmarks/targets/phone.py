@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ...runtime.errors import TargetError
 from ..machine import MachineDescription
-from ..processor import ISA_FEATURES
+from ..processor import ENGINES_NEED, ISA_FEATURES
 from ..remote.look import emulation
 from .adb_client import Device
 
@@ -38,8 +38,7 @@ PROBE = {
 }
 STATE_PROBE = {"battery": "dumpsys battery", "thermal": "dumpsys thermalservice", "clock": "date +%s"}
 ABI_OF_MACHINE = {"aarch64": "arm64-v8a", "x86_64": "x86_64", "armv7l": "armeabi-v7a", "i686": "x86"}
-NEEDED = {"arm64-v8a": "asimd", "armeabi-v7a": "neon"}
-"""What ONNX Runtime is built for, in the kernel's words; without it the first inference would be SIGILL."""
+NEEDED = {ABI_OF_MACHINE[machine]: feature for machine, feature in ENGINES_NEED.items()}
 
 
 @dataclass(frozen=True)
