@@ -93,8 +93,8 @@ def test_labels_that_do_not_match_the_logits_are_refused(own_bundle: Path) -> No
 
 
 def test_an_unknown_postprocessing_is_refused(own_bundle: Path) -> None:
-    edit_manifest(own_bundle, postprocess={"function": "sigmoid"})
-    with pytest.raises(BundleError, match="asks for 'sigmoid'"):
+    edit_manifest(own_bundle, postprocess={"function": "argmax"})
+    with pytest.raises(BundleError, match="asks for 'argmax'"):
         load(own_bundle)
 
 

@@ -22,9 +22,10 @@ def answer_with_penjing(job: dict[str, Any]) -> str:
         from ..runtime import load_detector
 
         return str(load_detector(*opened).score([job["sample"]])[0])
-    from ..runtime import load_predictor
+    from ..runtime import load
 
-    return load_predictor(*opened).predict(job["text"]).label
+    asked: Any = load(*opened)
+    return str(asked.ask(job["text"]).summary)
 
 
 def answer_with_transformers(job: dict[str, Any]) -> str:

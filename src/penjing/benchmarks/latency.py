@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime import Detector, Predictor, load
+from ..runtime import Detector, Embedder, Predictor, load
 from ..runtime.bundle import choose_file, open_bundle
 from ..runtime.errors import BundleError
 from .interleave import Call, Loop, Timing, run_loop
@@ -34,7 +34,7 @@ class Contender:
     """An opened subject."""
 
     facts: SubjectFacts
-    predictor: Predictor | Detector
+    predictor: Predictor | Detector | Embedder
 
 
 def open_contender(subject: Subject, threads: int) -> Contender:
@@ -73,7 +73,7 @@ def measure_warm(
 def measure_answers(
     contenders: Sequence[Contender], threads: int, plan: Plan, watch: Watch = nobody, part: int = 0
 ) -> list[Measurement]:
-    """Times whole answers: `predict` on single texts (tokenizer, engine, softmax and labels), or `push` of single
+    """Times whole answers: single texts asked (tokenizer, engine and what follows it), or `push` of single
     samples into a stream (ring buffer, engine, threshold and policy). Texts as samples make no stream: none of them."""
     if any(isinstance(c.predictor, Detector) and c.predictor.tokenizer is not None for c in contenders):
         return []
@@ -118,15 +118,15 @@ def _engine_call(contender: Contender, feed: Feed) -> Call:
 
 
 def answer_call(contender: Contender, questions: Sequence[Any]) -> Call:
-    """`predict` on text i, or the last row of sample i pushed into a stream."""
+    """Text i asked, or the last row of sample i pushed into a stream."""
     if isinstance(contender.predictor, Detector):
         push = contender.predictor.stream().push
         return lambda i: push(questions[i][-1])
-    predict = contender.predictor.predict
-    return lambda i: predict(questions[i])
+    ask = contender.predictor.ask
+    return lambda i: ask(questions[i])
 
 
-def _predictor(contender: Contender) -> Predictor:
+def _predictor(contender: Contender) -> Predictor | Embedder:
     if isinstance(contender.predictor, Detector):
         raise BundleError(f"{contender.facts.label} is a detector, which takes no texts: give samples")
     return contender.predictor

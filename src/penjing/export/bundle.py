@@ -13,6 +13,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from ..runtime.answers import SOFTMAX, Postprocess
 from ..runtime.bundle import Bundle, open_bundle, sha256_of
 from ..runtime.errors import ExportError
 from ..runtime.goldens import Golden, write_goldens
@@ -41,11 +42,14 @@ def write_bundle(
     goldens: Sequence[Golden],
     provenance: Mapping[str, Any],
     readme: str,
+    after: Postprocess = SOFTMAX,
+    pair: bool = False,
 ) -> Bundle:
     """Packs the bundle into `folder`; one that is there already is replaced once the new one is complete.
 
     `model_files` maps names such as "model.int8.onnx" to files; `config` is what Hugging Face loaders read, with
-    `model_type` and `id2label`. Raises ExportError when something to pack is missing or contradicts something else,
+    `model_type` and `id2label`; `after` is what the device does after the logits, `pair` says that it takes two texts.
+    Raises ExportError when something to pack is missing or contradicts something else,
     OutputError when the folder cannot be written or holds anything but a bundle.
     """
     _check_parts(model_files, tokenizer_folder, goldens)
@@ -66,8 +70,8 @@ def write_bundle(
             sequence_lengths=tuple(sorted(sequence_lengths)),
             max_length=max_length,
             files=list_files(part, models),
-            preprocess=text_preprocess(tokenizer_folder, max_length),
-            postprocess={"function": "softmax"},
+            preprocess={**text_preprocess(tokenizer_folder, max_length), **({"pair": True} if pair else {})},
+            postprocess=after.to_plain(),
             quality=tuple(quality),
             provenance=dict(provenance),
         )

@@ -14,9 +14,10 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
+from ..runtime.answers import SOFTMAX
 from ..runtime.bundle import Bundle
 from ..runtime.errors import ExportError
-from ..runtime.manifest import DETECTOR_TASK
+from ..runtime.manifest import DETECTOR_TASK, EMBEDDING_TASK
 from .lookup_rows import operator_code
 from .share_buffers import pack_shared
 from .tflite_metadata import VOCABULARY, Described, add_metadata
@@ -30,8 +31,11 @@ def write_task_file(bundle: Bundle, file: str, target: Path) -> None:
     vocabulary, is a detector's, or the metadata writers cannot run."""
     manifest = bundle.manifest
     tflite = [name for name, entry in manifest.files.items() if entry.format == "tflite"]
-    if manifest.task == DETECTOR_TASK or file not in tflite:
-        reason = "it is a detector's" if manifest.task == DETECTOR_TASK else f"its TFLite files are {tflite}"
+    others = {DETECTOR_TASK: "it is a detector's", EMBEDDING_TASK: "it is a sentence encoder's"}
+    one_label = manifest.postprocess == SOFTMAX.to_plain() and not manifest.preprocess.get("pair")
+    if manifest.task in others or not one_label or file not in tflite:
+        more = f"its TFLite files are {tflite}" if one_label else "its readers know one text with one label alone"
+        reason = others.get(manifest.task, more)
         raise ExportError(
             f"{manifest.name} gives no task file of {file!r}, {reason}: choose a text bundle's TFLite file"
         )

@@ -1,13 +1,12 @@
 """The proof: every exported file decides real texts as the torch student does, within limits.
 
 A file is judged by its decisions (flips, with an interval) and its metric, and the largest logit difference is told
-beside them. Where a file goes wrong is `diverge.py`'s question. Left out: metrics other than accuracy, whose interval
-would need another method than Wilson's.
+beside them. What a decision is and what the metric, the task says (`runtime/answers.py`, `runtime/metrics.py`). Where a
+file goes wrong is `diverge.py`'s question.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,15 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ..runtime.answers import SOFTMAX, Decision, Postprocess, decide, differ
 from ..runtime.engine import open_engine
 from ..runtime.errors import ExportError
 from ..runtime.manifest import Quality
+from ..runtime.metrics import measure, share_interval
+from ..runtime.spans import Word
 from ..runtime.tokenizer import Encoded
 from .signature import TEXT
 
 LARGEST_BATCH = 32
-Z_95 = 1.959963984540054
-"""Two-sided 95% point of the normal distribution."""
+Rows = Sequence[NDArray[Any]] | NDArray[Any]
+"""Each text's logits: [labels], or [words, labels] where there is a decision a word."""
 
 
 class Limits(Protocol):
@@ -56,43 +58,74 @@ class FileProof(Quality):
         return Quality(**{field.name: getattr(self, field.name) for field in fields(Quality)})
 
 
+@dataclass(frozen=True)
+class Judge:
+    """How answers are judged: what the device does after the logits, the names of the outputs in their order, and the
+    metric's name."""
+
+    after: Postprocess = SOFTMAX
+    labels: tuple[str, ...] = ()
+    metric: str = "accuracy"
+
+    def decisions(self, logits: Rows, words: Sequence[Sequence[Word]] = ()) -> list[Decision]:
+        """What the device decides on each text; `words` are each text's, where there are decisions by word."""
+        each = words or [()] * len(logits)
+        return [decide(self.after, self.labels, row, own) for row, own in zip(logits, each, strict=True)]
+
+
+BY_ACCURACY = Judge()
+"""One label a text."""
+
+
 def compare_logits(
-    logits: NDArray[Any], reference: NDArray[Any], labels: NDArray[Any], *, file: str, split: str
+    logits: Rows,
+    reference: Rows,
+    gold: Sequence[Any] | NDArray[Any],
+    *,
+    file: str,
+    split: str,
+    judge: Judge = BY_ACCURACY,
+    words: Sequence[Sequence[Word]] = (),
 ) -> FileProof:
-    """The proof from logits [n, labels] of the file and of its torch model, and the n right answers as numbers.
+    """The proof from the logits of the file and of its torch model, one row a text, and the n right decisions.
 
     Raises ExportError when these do not fit together or there are none.
     """
-    n = len(labels)
-    if n == 0 or logits.shape != reference.shape or len(reference) != n:
-        shapes = f"logits {logits.shape}, those of torch {reference.shape}, {n} labels"
+    n, sizes, expected = len(gold), [np.shape(row) for row in logits], [np.shape(row) for row in reference]
+    if n == 0 or sizes != expected or len(reference) != n:
+        shapes = f"logits {_shape(sizes)}, those of torch {_shape(expected)}, {n} labels"
         raise ExportError(f"cannot prove {file} by {shapes}: give one row of each for at least one text")
-    finite = np.isfinite(logits).all(axis=1)
-    decisions = np.where(finite, np.nan_to_num(logits).argmax(axis=1), -1)
-    flips, right = int((decisions != reference.argmax(axis=1)).sum()), int((decisions == labels).sum())
-    low, high = wilson_interval(right, n)
+    finite = [bool(np.isfinite(row).all()) for row in logits]
+    decisions, wanted = judge.decisions(logits, words), judge.decisions(reference, words)
+    flips = sum(differ(judge.after, one, other) for one, other in zip(decisions, wanted, strict=True))
+    answers = list(gold.tolist() if isinstance(gold, np.ndarray) else gold)
+    found = measure(judge.metric, decisions, answers)
     flip_low, flip_high = wilson_interval(flips, n)
+    differences = (
+        float(np.abs(row - other).max(initial=0.0))
+        for row, other, whole in zip(logits, reference, finite, strict=True)
+        if whole
+    )
     return FileProof(
         file=file,
-        metric="accuracy",
+        metric=judge.metric,
         split=split,
         n=n,
-        value=right / n,
-        low=low,
-        high=high,
+        value=found.value,
+        low=found.low,
+        high=found.high,
         flips=flips,
         flip_low=flip_low,
         flip_high=flip_high,
-        logit_difference=float(np.abs(logits[finite] - reference[finite]).max(initial=0.0)),
-        reference_value=float((reference.argmax(axis=1) == labels).mean()),
-        not_numbers=int((~finite).sum()),
+        logit_difference=max(differences, default=0.0),
+        reference_value=measure(judge.metric, wanted, answers).value,
+        not_numbers=n - sum(finite),
     )
 
 
-def run_file(
-    path: Path, file_format: str, texts: Encoded, *, threads: int = 1, batch_size: int = 1
-) -> NDArray[np.float64]:
-    """Logits [n, labels] of the file, in the order of `texts`.
+def run_file(path: Path, file_format: str, texts: Encoded, *, threads: int = 1, batch_size: int = 1) -> Rows:
+    """The file's logits, one row a text in the order of `texts`: [n, labels], or a list of [words, labels] where the
+    texts have words.
 
     One text at a time unless told otherwise, as on a device: dynamic int8 takes one activation scale for a whole batch,
     so a text's neighbours and padding would change its logits. Larger batches (at most 32) are of texts of like length,
@@ -102,15 +135,17 @@ def run_file(
     lengths = token_counts(texts)
     order = np.argsort(lengths, kind="stable")
     step = max(1, min(batch_size, LARGEST_BATCH))
-    rows: list[tuple[int, NDArray[np.float64]]] = []
+    rows: dict[int, NDArray[np.float64]] = {}
     with tqdm(total=len(order), desc=f"prove {path.name}", unit="text", disable=None) as bar:
         for start in range(0, len(order), step):
             chosen = order[start : start + step]
             width = int(lengths[chosen].max())
             answer = engine.run({name: array[chosen, :width] for name, array in texts.inputs.items()})
-            rows.extend(zip(chosen.tolist(), answer[TEXT.output].astype(np.float64), strict=True))
+            rows.update(zip(chosen.tolist(), answer[TEXT.output].astype(np.float64), strict=True))
             bar.update(len(chosen))
-    return np.stack([logits for _, logits in sorted(rows, key=lambda row: row[0])])
+    if not texts.words:
+        return np.stack([rows[i] for i in range(len(rows))])
+    return [rows[i][[token for token, _, _ in words]] for i, words in enumerate(texts.words)]
 
 
 def token_counts(texts: Encoded) -> NDArray[np.int64]:
@@ -121,16 +156,10 @@ def token_counts(texts: Encoded) -> NDArray[np.int64]:
 
 
 def wilson_interval(count: int, n: int) -> tuple[float, float]:
-    """95% score interval of a share (Wilson 1927; Newcombe 1998, method 3), within [0, 1] even for 0 of n."""
+    """95% score interval of a share; raises ExportError where there is none."""
     if not 0 <= count <= n or n == 0:
         raise ExportError(f"{count} of {n} is no share: count at least one text")
-    share, square = count / n, Z_95**2
-    middle = share + square / (2 * n)
-    half = Z_95 * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
-    # The ends of 0 of n and n of n are exact by the formula, but not in floating point.
-    low = 0.0 if count == 0 else (middle - half) / (1 + square / n)
-    high = 1.0 if count == n else (middle + half) / (1 + square / n)
-    return low, high
+    return share_interval(count, n)
 
 
 def check_limits(proofs: Sequence[FileProof], limits: Limits) -> list[str]:
@@ -168,3 +197,8 @@ def _broken(proof: FileProof, limits: Limits) -> list[str]:
 def _beyond(measured: float, allowed: float) -> bool:
     """Whether a limit is broken; 0.890 - 0.885 is not more than 0.005, whatever floating point says."""
     return measured > allowed + 1e-9
+
+
+def _shape(sizes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """Of all texts together, in the message."""
+    return (len(sizes), *(sizes[0] if sizes else ()))

@@ -18,15 +18,22 @@ from typing import TYPE_CHECKING, Any
 from .errors import PenjingError
 
 if TYPE_CHECKING:
+    from .answers import Answer, ManyLabels, Number, Prediction, Spans
     from .detector import Detector, load_detector
-    from .predictor import Prediction, Predictor, load, load_predictor
+    from .embedder import Embedder, load_embedder
+    from .predictor import Predictor, load, load_predictor
     from .stream import Stream
 
 __all__ = [
-    "Detector", "PenjingError", "Prediction", "Predictor", "Stream", "load", "load_detector", "load_predictor",
+    "Answer", "Detector", "Embedder", "ManyLabels", "Number", "PenjingError", "Prediction", "Predictor", "Spans",
+    "Stream", "load", "load_detector", "load_embedder", "load_predictor",
 ]  # fmt: skip
 
-_PLACES = {"Detector": "detector", "load_detector": "detector", "Stream": "stream"}
+_PLACES = {
+    "Answer": "answers", "Detector": "detector", "Embedder": "embedder", "ManyLabels": "answers", "Number": "answers",
+    "Prediction": "answers", "Spans": "answers", "Stream": "stream", "load_detector": "detector",
+    "load_embedder": "embedder",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ from .bundle import Bundle, choose_file, open_bundle
 from .calibration import Threshold
 from .engine import Engine, TensorSpec, open_engine
 from .errors import BundleError, DataError, EngineError
-from .manifest import DETECTOR_TASK, Manifest
+from .manifest import DETECTOR_TASK, Manifest, use_instead
 from .policy import AlarmPolicy, Flags, decide, no_votes
 from .samples import TEXTS_KIND, SampleFormat, float_samples, refuse_infinite, refuse_missing, shortened
 from .text_samples import TextScores, text_samples
@@ -176,7 +176,8 @@ def load_detector(
     """
     bundle = open_bundle(path)
     if bundle.manifest.task != DETECTOR_TASK:
-        raise BundleError(f"{bundle.folder} is for {bundle.manifest.task}, no detector: use `penjing predict`")
+        task = bundle.manifest.task
+        raise BundleError(f"{bundle.folder} is for {task}, no detector: use {use_instead(task)}")
     return open_detector(bundle, choose_file(bundle, engine, precision), threads)
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from .answers import SOFTMAX, Postprocess, answer, decide, differ, margin
 from .bundle import Bundle
 from .engine import Engine, open_engine
 from .errors import BundleError
+from .spans import Word
 from .tokenizer import TOKENIZER_NAME, TextTokenizer
 
 GOLDENS_NAME = "goldens.jsonl"
@@ -27,13 +29,36 @@ FP32_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Golden:
-    """One text: its ids and mask, unpadded; `logits` of each model file; `label`, what the first of them decided."""
+    """One text: its ids and mask, unpadded; `logits` of each model file; `label`, what the first of them decided.
+
+    Of a pair, `pair` is the second text and `token_type_ids` are those of both. Where words are decided, `words` are
+    the text's, and `logits` those of all words one after the other.
+    """
 
     text: str
     input_ids: tuple[int, ...]
     attention_mask: tuple[int, ...]
     logits: Mapping[str, tuple[float, ...]]
     label: str
+    pair: str | None = None
+    token_type_ids: tuple[int, ...] = ()
+    words: tuple[Word, ...] = ()
+
+    @property
+    def feed(self) -> dict[str, Any]:
+        """What an engine takes, [1, tokens] each."""
+        ids, mask = np.array([self.input_ids], np.int64), np.array([self.attention_mask], np.int64)
+        types = np.array([self.token_type_ids], np.int64) if self.token_type_ids else np.zeros_like(ids)
+        return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+
+    def rows(self, logits: Any) -> Any:
+        """Logits as `answers.decide` takes them, from an engine's [1, ...] or from this golden's own flat ones."""
+        found = np.asarray(logits, np.float64)
+        if not self.words:
+            return found.reshape(-1)
+        if found.ndim == 1:
+            return found.reshape(len(self.words), -1)
+        return found[0][[token for token, _, _ in self.words]]
 
 
 @dataclass(frozen=True)
@@ -52,23 +77,43 @@ class GoldenReport:
 
 
 def make_goldens(
-    texts: Sequence[str], tokenizer: TextTokenizer, engines: Mapping[str, Engine], labels: Sequence[str]
+    texts: Sequence[str],
+    tokenizer: TextTokenizer,
+    engines: Mapping[str, Engine],
+    labels: Sequence[str],
+    after: Postprocess = SOFTMAX,
+    pairs: Sequence[str] | None = None,
 ) -> tuple[Golden, ...]:
-    """Runs every text through every engine (file name -> engine), one at a time as a device does."""
+    """Runs every text, with its one of `pairs`, through every engine (file name -> engine), one at a time as a device
+    does. Texts without words to decide are left out."""
     goldens = []
-    for text in texts:
-        encoded = tokenizer.encode([text])
-        answers = {name: engine.run(encoded.inputs)["logits"][0] for name, engine in engines.items()}
-        logits = {name: tuple(round(float(logit), 6) for logit in answer) for name, answer in answers.items()}
-        label = labels[int(np.argmax(next(iter(answers.values()))))]
+    for i, text in enumerate(texts):
+        pair = None if pairs is None else pairs[i]
+        encoded = tokenizer.encode([text], None if pair is None else [pair], words=after.by_word)
+        if after.by_word and not encoded.words[0]:
+            continue
+        types = () if pair is None else tuple(encoded.token_type_ids[0].tolist())
         ids, mask = tuple(encoded.input_ids[0].tolist()), tuple(encoded.attention_mask[0].tolist())
-        goldens.append(Golden(text, ids, mask, logits, label))
+        asked = Golden(text, ids, mask, {}, "", pair, types, *encoded.words)
+        answers = {name: asked.rows(engine.run(encoded.inputs)["logits"]) for name, engine in engines.items()}
+        logits = {name: tuple(round(float(logit), 6) for logit in found.flat) for name, found in answers.items()}
+        first = answer(after, labels, next(iter(answers.values())), False, text, asked.words)
+        goldens.append(replace(asked, logits=logits, label=first.summary))
     return tuple(goldens)
 
 
+def smallest_margin(golden: Golden, after: Postprocess) -> float:
+    """How far any file's logits may move before its decision changes."""
+    return min(margin(after, golden.rows(logits)) for logits in golden.logits.values())
+
+
 def write_goldens(rows: Sequence[Any], folder: Path) -> None:
-    """Writes `goldens.jsonl` into `folder`, one row a line: a Golden, or another frozen value of plain ones."""
-    lines = (json.dumps(asdict(row), sort_keys=True, ensure_ascii=False) + "\n" for row in rows)
+    """Writes `goldens.jsonl` into `folder`, one row a line: a Golden, or another frozen value of plain ones.
+
+    What a row leaves empty or unset is not written.
+    """
+    kept = ({name: value for name, value in asdict(row).items() if value not in (None, ())} for row in rows)
+    lines = (json.dumps(row, sort_keys=True, ensure_ascii=False) + "\n" for row in kept)
     (folder / GOLDENS_NAME).write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
@@ -105,11 +150,13 @@ def replay(bundle: Bundle, file: str, threads: int = 1) -> GoldenReport:
         )
     tokenizer = TextTokenizer(bundle.verified(TOKENIZER_NAME).parent, bundle.manifest.max_length)
     engine = open_engine(bundle.verified(file), bundle.manifest.files[file].format, threads)
+    after = Postprocess.from_plain(bundle.manifest.postprocess)
     flips, largest, token_differences = 0, 0.0, 0
     for golden in goldens:
-        token_differences += tuple(tokenizer.encode([golden.text]).input_ids[0].tolist()) != golden.input_ids
-        expected, found = np.array(golden.logits[file]), _run_golden(engine, golden)
-        flips += bool(np.argmax(expected) != np.argmax(found) or not np.isfinite(found).all())
+        token_differences += _token_ids(tokenizer, golden) != golden.input_ids
+        expected, found = golden.rows(golden.logits[file]), golden.rows(engine.run(golden.feed)["logits"])
+        decisions = (decide(after, bundle.manifest.labels, logits, golden.words) for logits in (expected, found))
+        flips += differ(after, *decisions)
         largest = float(np.maximum(largest, np.abs(expected - found).max()))  # np.maximum keeps a NaN
     return GoldenReport(file, len(goldens), flips, largest, token_differences)
 
@@ -131,12 +178,15 @@ def golden_problems(report: GoldenReport, precision: str | None) -> tuple[str, .
     return tuple(problems)
 
 
-def _run_golden(engine: Engine, golden: Golden) -> Any:
-    ids, mask = np.array([golden.input_ids], np.int64), np.array([golden.attention_mask], np.int64)
-    feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-    return engine.run(feed)["logits"][0].astype(np.float64)
+def _token_ids(tokenizer: TextTokenizer, golden: Golden) -> tuple[int, ...]:
+    pairs = None if golden.pair is None else [golden.pair]
+    return tuple(tokenizer.encode([golden.text], pairs).input_ids[0].tolist())
 
 
 def _from_json(raw: dict[str, Any]) -> Golden:
     logits = {str(name): tuple(float(logit) for logit in values) for name, values in raw["logits"].items()}
-    return Golden(str(raw["text"]), tuple(raw["input_ids"]), tuple(raw["attention_mask"]), logits, str(raw["label"]))
+    return Golden(
+        str(raw["text"]), tuple(raw["input_ids"]), tuple(raw["attention_mask"]), logits, str(raw["label"]),
+        raw.get("pair"), tuple(raw.get("token_type_ids", ())),
+        tuple((int(token), int(start), int(end)) for token, start, end in raw.get("words", ())),
+    )  # fmt: skip

@@ -21,6 +21,8 @@ MANIFEST_NAME = "manifest.json"
 MODEL_FORMATS = ("onnx", "tflite")
 DETECTOR_TASK = "anomaly-detection"
 """The task of a bundle whose model takes samples; all others take text."""
+EMBEDDING_TASK = "embedding"
+"""The task of a bundle whose model gives vectors; all others decide."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,15 @@ class Manifest:
     """All that a runtime needs to know of a bundle.
 
     `sequence_lengths` are the lengths of the TFLite signatures, ascending; `max_length` is the longest input in tokens.
-    `preprocess` holds `lowercase`, `pad_id`; `postprocess` holds `function` ("softmax").
+    `labels` are the names of the outputs: of words, their tags. `preprocess` holds `lowercase`, `pad_id` and, where two
+    texts are taken together, `pair`; `postprocess` is an `answers.Postprocess`.
 
     Of a detector, `sequence_lengths` and `max_length` are its window, `preprocess` is a `samples.SampleFormat` (of
     texts, with what a classifier's holds), and
     `postprocess` holds `function` ("threshold"), `thresholds` (a `calibration.Threshold` of each model file) and
     `policy` (a `policy.AlarmPolicy`).
+
+    Of a sentence encoder, there are no labels, and `postprocess` holds `function` ("normalize"), `size` and `cuts`.
     """
 
     name: str
@@ -91,6 +96,12 @@ class Manifest:
     quality: tuple[Quality, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+
+def use_instead(task: str) -> str:
+    """The command that works on bundles of this task, for those that do not."""
+    commands = {DETECTOR_TASK: "watch", EMBEDDING_TASK: "embed"}
+    return f"`penjing {commands.get(task, 'predict')}`"
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:

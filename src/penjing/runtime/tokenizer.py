@@ -1,7 +1,7 @@
 """Texts to token ids, from the bundle's `tokenizer.json` with the `tokenizers` library.
 
-The file decides everything but the length: its own padding and truncation settings are put aside. Left out: pairs of
-texts, offsets into the text, and going back from ids to text.
+The file decides everything but the length: its own padding and truncation settings are put aside. Left out: going back
+from ids to text.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BundleError, DataError
+from .spans import Word
 
 TOKENIZER_NAME = "tokenizer.json"
 TOKENIZER_FILES = (TOKENIZER_NAME, "vocab.txt", "tokenizer_config.json", "special_tokens_map.json")
@@ -33,12 +34,16 @@ def copy_tokenizer(source: Path, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Encoded:
-    """`input_ids`, `attention_mask` and `token_type_ids`, each [texts, longest] of int64; `truncated`, one a text."""
+    """`input_ids`, `attention_mask` and `token_type_ids`, each [texts, longest] of int64; `truncated`, one a text.
+
+    `words` are those of each text, where they were asked for.
+    """
 
     input_ids: NDArray[np.int64]
     attention_mask: NDArray[np.int64]
     token_type_ids: NDArray[np.int64]
     truncated: tuple[bool, ...]
+    words: tuple[tuple[Word, ...], ...] = ()
 
     @property
     def inputs(self) -> dict[str, NDArray[np.int64]]:
@@ -69,13 +74,21 @@ class TextTokenizer:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_length)
 
-    def encode(self, texts: Sequence[str]) -> Encoded:
-        """Ids with special tokens, padded to the longest of `texts`. Raises DataError for text that is no Unicode."""
-        encodings = [self._encode(text) for text in texts]
+    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, words: bool = False) -> Encoded:
+        """Ids with special tokens, padded to the longest of `texts`. Raises DataError for text that is no Unicode.
+
+        With `pairs`, the second text of each, both are in one row: [CLS] a [SEP] b [SEP], of types 0 and 1; what is too
+        long is cut off the longer of the two. `words` finds each text's words, with their places in it.
+        """
+        if pairs is None:
+            encodings = [self._encode(text) for text in texts]
+        else:
+            encodings = [self._encode_pair(text, pair) for text, pair in zip(texts, pairs, strict=True)]
         truncated = tuple(bool(encoding.overflowing) for encoding in encodings)
+        found = tuple(words_of(encoding) for encoding in encodings) if words else ()
         if len(encodings) == 1:
             only = encodings[0]
-            return Encoded(_row(only.ids), _row(only.attention_mask), _row(only.type_ids), truncated)
+            return Encoded(_row(only.ids), _row(only.attention_mask), _row(only.type_ids), truncated, found)
         shape = len(encodings), max((len(encoding.ids) for encoding in encodings), default=0)
         ids, mask, types = np.full(shape, self.pad_id, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         for row, encoding in enumerate(encodings):
@@ -83,7 +96,7 @@ class TextTokenizer:
             ids[row, :tokens] = encoding.ids
             mask[row, :tokens] = encoding.attention_mask
             types[row, :tokens] = encoding.type_ids
-        return Encoded(ids, mask, types, truncated)
+        return Encoded(ids, mask, types, truncated, found)
 
     def _encode(self, text: str) -> Any:
         try:
@@ -98,9 +111,29 @@ class TextTokenizer:
                 prefix *= 4
             return self._tokenizer.encode(text)
         except (TypeError, UnicodeEncodeError):
-            raise DataError(
-                f"{text[:40]!r} holds half a surrogate pair, which is no text: decode it as UTF-8 first"
-            ) from None
+            raise _no_text(text) from None
+
+    def _encode_pair(self, text: str, pair: str) -> Any:
+        try:
+            return self._tokenizer.encode(text, pair)
+        except (TypeError, UnicodeEncodeError):
+            raise _no_text(text + pair) from None
+
+
+def words_of(encoding: Any) -> tuple[Word, ...]:
+    """The words of a `tokenizers` encoding: what its pre-tokenizer cut out, at white space and punctuation for BERT.
+
+    A word whose end was cut off goes as far as its last token.
+    """
+    words: list[Word] = []
+    before: int | None = None
+    for token, (word, place) in enumerate(zip(encoding.word_ids, encoding.offsets, strict=True)):
+        if word is not None and word == before:
+            words[-1] = (words[-1][0], words[-1][1], place[1])
+        elif word is not None:
+            words.append((token, *place))
+        before = word
+    return tuple(words)
 
 
 def check_text(text: str, which: str) -> None:
@@ -109,6 +142,10 @@ def check_text(text: str, which: str) -> None:
         raise DataError(f"{which} is {type(text).__name__}, not a string: use predict_many for several texts")
     if not text or text.isspace():
         raise DataError(f"{which} is empty: give at least one word")
+
+
+def _no_text(text: str) -> DataError:
+    return DataError(f"{text[:40]!r} holds half a surrogate pair, which is no text: decode it as UTF-8 first")
 
 
 def _row(values: Sequence[int]) -> NDArray[np.int64]:

@@ -105,6 +105,10 @@ public final class TextClassifier implements AutoCloseable {
             throw new BundleException(manifest.name() + " asks for '" + function
                     + "' after the logits, this app knows 'softmax': update the app");
         }
+        if (manifest.preprocess().optBoolean("pair")) {
+            throw new BundleException(
+                    manifest.name() + " answers two texts together, this app takes one: update the app");
+        }
         if (manifest.labels().isEmpty()) {
             throw new BundleException(manifest.name() + " has no labels: copy the bundle again");
         }

@@ -96,6 +96,15 @@ public final class TextClassifierTest {
     }
 
     @Test
+    public void aBundleForPairsOfTextsIsRefused() throws Exception {
+        Given.Copy copy = Given.Copy.of("assistant");
+        copy.manifest("\"pad_id\": 0", "\"pad_id\": 0, \"pair\": true");
+        BundleException error = assertThrows(
+                BundleException.class, () -> TextClassifier.open(Bundle.open(copy), null, 1, OnnxEngine::open));
+        assertTrue(error.getMessage(), error.getMessage().contains("two texts together, this app takes one"));
+    }
+
+    @Test
     public void anUnknownStepAfterTheLogitsIsRefused() throws Exception {
         Given.Copy copy = Given.Copy.of("assistant");
         copy.manifest("softmax", "sigmoid");
