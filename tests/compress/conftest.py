@@ -1,10 +1,11 @@
-"""A tiny BERT teacher, made once a session."""
+"""A tiny BERT teacher, untrained and fine-tuned, made once a session."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from school import School, make_school
 from tiny import write_encoder
 
 
@@ -14,3 +15,9 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("encoder")
     write_encoder(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def school(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> School:
+    """The encoder fine-tuned, and what it says of its training texts."""
+    return make_school(tiny_encoder, tmp_path_factory.mktemp("school"))

@@ -2,62 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from tiny import make_sentences
+from school import SHAPE, School
 
 from penjing.compress.distill.alignment import Alignment, read_alignment
-from penjing.compress.distill.phases import Lessons, learn, validate
-from penjing.compress.distill.student import copy_teacher, distil_student, start_batches, student_config
-from penjing.compress.distill.teacher_cache import TeacherOutputs, read_teacher_outputs, write_teacher_outputs
+from penjing.compress.distill.lessons import validate
+from penjing.compress.distill.method import run_phases
+from penjing.compress.distill.methods.mobilebert import AUXILIARY
+from penjing.compress.distill.student import copy_teacher, distil_student, start_batches, start_student, student_config
+from penjing.compress.distill.teacher_cache import TeacherOutputs
 from penjing.compress.models.checkpoint import load_student
 from penjing.compress.models.closed_form import basis, layer_map, regress, whiten
 from penjing.compress.models.from_teacher import start_from_teacher
 from penjing.compress.models.mobilebert import MobileBertClassifier
-from penjing.compress.teacher import fine_tune_teacher, load_encoder, load_teacher
+from penjing.compress.teacher import load_encoder
 from penjing.compress.tokens import TokenizedTexts, tokenize
-from penjing.pipeline.sections import Distill, Student, Teacher
+from penjing.pipeline.sections import Distill
+from penjing.pipeline.student_sections import Student
 from penjing.runtime.errors import TrainingError
 
-SHAPE = Student(
-    layers=2, hidden_size=32, bottleneck_size=16, embedding_size=16, heads=4, intermediate_size=16, feed_forwards=2
-)
 SETTINGS = Distill(transfer_epochs=1, epochs=2, batch_size=16, transfer_learning_rate=2e-3, learning_rate=2e-3)
-
-
-@dataclass(frozen=True)
-class School:
-    """A fine-tuned teacher, its texts and what it said of them."""
-
-    teacher: Any
-    lessons: Lessons
-    curve: list[Any]
-
-
-@pytest.fixture(scope="session")
-def school(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> School:
-    folder = tmp_path_factory.mktemp("school")
-    texts, labels = make_sentences(320, 1)
-    held_out, held_out_labels = make_sentences(120, 2)
-    settings = Teacher(model=str(tiny_encoder), epochs=3, batch_size=16, learning_rate=3e-3)
-    (folder / "checkpoints").mkdir()
-    curve = fine_tune_teacher(
-        settings, ("negative", "positive"), texts, labels, held_out, held_out_labels,
-        max_length=24, seed=1, folder=folder / "teacher", checkpoints=folder / "checkpoints",
-    )  # fmt: skip
-    teacher = load_teacher(folder / "teacher")
-    tokens = tokenize(texts, folder / "teacher", 24)
-    write_teacher_outputs(teacher, tokens, folder / "outputs", layers=(0, 1), hidden=True, attention=True)
-    outputs = read_teacher_outputs(folder / "outputs", tokens)
-    validation = tokenize(held_out, folder / "teacher", 24)
-    aligned = np.ones(len(texts), bool)
-    lessons = Lessons(tokens, outputs, tuple(labels), validation, tuple(held_out_labels), aligned)
-    return School(teacher, lessons, curve)
 
 
 def outputs_of(school: School) -> tuple[TokenizedTexts, TeacherOutputs]:
@@ -129,10 +96,11 @@ def test_a_narrower_and_shallower_student_starts_from_its_teacher_too(school: Sc
 
 
 def test_the_distilled_student_decides_nearly_like_its_teacher(school: School, tmp_path: Path) -> None:
-    config = student_config(SHAPE, school.teacher.config, 0)
+    student, alignment = start_student(SHAPE, school.teacher, school.lessons, 1)
     curves = distil_student(
-        config, school.teacher, school.lessons, SETTINGS, seed=1, folder=tmp_path / "s", checkpoints=tmp_path / "c"
-    )
+        student, alignment, school.lessons, SETTINGS, AUXILIARY,
+        seed=1, folder=tmp_path / "s", checkpoints=tmp_path / "c",
+    )  # fmt: skip
     assert len(curves.transfer) == 1
     assert max(point.metric for point in curves.task) > 0.9
     student = load_student(tmp_path / "s")
@@ -142,11 +110,11 @@ def test_the_distilled_student_decides_nearly_like_its_teacher(school: School, t
 
 
 def test_distilling_twice_gives_the_same_weights(school: School, tmp_path: Path) -> None:
-    config = student_config(SHAPE, school.teacher.config, 0)
     once = SETTINGS.model_copy(update={"epochs": 1, "transfer_epochs": 0})
     for name in ("a", "b"):
+        student, alignment = start_student(SHAPE, school.teacher, school.lessons, 1)
         distil_student(
-            config, school.teacher, school.lessons, once,
+            student, alignment, school.lessons, once, AUXILIARY,
             seed=1, folder=tmp_path / name, checkpoints=tmp_path / f"c{name}",
         )  # fmt: skip
     a, b = (tmp_path / name / "model.safetensors" for name in ("a", "b"))
@@ -154,7 +122,10 @@ def test_distilling_twice_gives_the_same_weights(school: School, tmp_path: Path)
 
 
 def test_a_copied_teacher_decides_like_it_and_has_nothing_to_learn_from_it(school: School, tmp_path: Path) -> None:
-    curves = copy_teacher(school.teacher, school.lessons, tmp_path)
+    student, whole = copy_teacher(school.teacher)
+    curves = distil_student(
+        student, whole, school.lessons, None, AUXILIARY, seed=1, folder=tmp_path, checkpoints=tmp_path / "none"
+    )
     best = max(point.metric for point in school.curve)
     assert abs(curves.start - best) < 0.03  # the curve was taken in bf16 where the CPU has it
     alignment = read_alignment(tmp_path)
@@ -162,7 +133,8 @@ def test_a_copied_teacher_decides_like_it_and_has_nothing_to_learn_from_it(schoo
     student = load_student(tmp_path)
     before = {name: value.clone() for name, value in student.state_dict().items()}
     still = SETTINGS.model_copy(update={"transfer_epochs": 1, "epochs": 0, "transfer_learning_rate": 1e-9})
-    (curve, _) = learn(student, school.lessons, still, alignment, seed=1, checkpoints=tmp_path / "c")
+    phases = AUXILIARY.phases(student, school.lessons, still, alignment, 1)
+    (curve, _) = run_phases(student, school.lessons, phases, tmp_path / "c")
     assert curve[0].loss < 0.02  # what is left is the rounding of the kept outputs
     assert all(torch.allclose(value, before[name], atol=1e-5) for name, value in student.state_dict().items())
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from penjing.compress.distill.alignment import Alignment
 from penjing.compress.distill.learn_quantized import learn_quantized, right_with_and_without
-from penjing.compress.distill.phases import Lessons, validate
+from penjing.compress.distill.lessons import Lessons, validate
 from penjing.compress.distill.teacher_cache import TeacherOutputs
 from penjing.compress.fake_quantization import fake_quantized
 from penjing.compress.models.mobilebert import NoNorm

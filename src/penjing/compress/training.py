@@ -3,16 +3,17 @@
 It shuffles by length, warms the rate up and lowers it linearly, keeps the weights of the best evaluation (the start
 among them), and writes a checkpoint every minute, so that a killed run continues where it was and ends with the same
 weights: batches and dropout depend on the seed and the step alone. Under `accelerate launch` each process takes its
-share of every batch. Left out:
-what a step's loss is; the caller gives it.
+share of every batch. Left out: what a step's loss is; the caller gives it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -38,14 +39,17 @@ LONGEST_WAIT = timedelta(days=7)
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How long and how fast. `warmup` is the share of all steps over which the rate rises."""
+    """How long and how fast. `epochs` may end within one; `warmup` is the share of all steps over which the rate rises,
+    `last_rate` what is left of it at the end. Without `keep_best` the last weights stay, not the best evaluation's."""
 
-    epochs: int
+    epochs: float
     batch_size: int
     learning_rate: float
     warmup: float
     evaluations_per_epoch: int
     seed: int
+    last_rate: float = 0.0
+    keep_best: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,13 @@ class Evaluation:
 
 StepLoss = Callable[[nn.Module, list[int]], Tensor]
 Evaluate = Callable[[], float]
+Rates = Callable[[str], float]
+"""By a parameter's name the multiple of the learning rate that it moves by; 0 keeps it as it is."""
+
+
+def one_rate(_name: str) -> float:
+    """Every parameter moves by the plan's rate."""
+    return 1.0
 
 
 def train(
@@ -69,16 +80,31 @@ def train(
     plan: TrainingPlan,
     folder: Path,
     label: str,
+    rates: Rates = one_rate,
 ) -> list[Evaluation]:
     """Trains `model` in place and leaves the best evaluation's weights in it.
 
     `lengths` [examples] are token counts; `step_loss(model, indices)` is the mean loss over those examples.
     `folder` holds the checkpoint between calls. Raises TrainingError when the loss is not finite.
     """
-    run = _Run(model, lengths, step_loss, evaluate, plan, folder)
-    run.resume()
-    run.loop(label)
+    with _still(model, rates):
+        run = _Run(model, lengths, step_loss, evaluate, plan, folder, rates)
+        run.resume()
+        run.loop(label)
     return run.history
+
+
+@contextmanager
+def _still(model: nn.Module, rates: Rates) -> Iterator[None]:
+    """Parameters of rate 0 need no gradient, which spares the way back through the layers below."""
+    still = [p for name, p in model.named_parameters() if p.requires_grad and not rates(name)]
+    for parameter in still:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in still:
+            parameter.requires_grad_(True)
 
 
 class _Run:
@@ -90,6 +116,7 @@ class _Run:
         evaluate: Evaluate,
         plan: TrainingPlan,
         folder: Path,
+        rates: Rates,
     ) -> None:
         process_state()
         precision = "bf16" if has_fast_bf16() else "no"
@@ -97,12 +124,15 @@ class _Run:
         self.plan, self.lengths, self.folder = plan, lengths, folder
         self.step_loss, self.evaluate = step_loss, evaluate
         self.model = model.to(self.accelerator.device)
+        groups = _groups(model, rates)
+        self.trained = [name for group in groups for name in group["names"]]
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), plan.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
-        )
+            [{"params": group["params"], "multiple": group["multiple"]} for group in groups],
+            plan.learning_rate, weight_decay=WEIGHT_DECAY, fused=True,
+        )  # fmt: skip
         self.wrapped: nn.Module = self.accelerator.prepare_model(model) if self._distributed else model
         self.steps_per_epoch = -(-len(lengths) // plan.batch_size)
-        self.steps = plan.epochs * self.steps_per_epoch
+        self.steps = math.ceil(plan.epochs * self.steps_per_epoch)
         self.step = 0
         self.best = -1.0
         self.history: list[Evaluation] = []
@@ -128,7 +158,7 @@ class _Run:
                     self._checkpoint()
                     saved = time.monotonic()
         bar.close()
-        if (self.folder / "best.safetensors").exists():
+        if self.plan.keep_best and (self.folder / "best.safetensors").exists():
             self.model.load_state_dict(load_file(self.folder / "best.safetensors"))
         self.model.eval()
 
@@ -141,11 +171,10 @@ class _Run:
         tensors = load_file(tensor_file)
         if state["plan"] != asdict(self.plan) or int(tensors.pop("step")) != state["step"]:
             return  # another plan's, or killed between the two files: start over rather than mix
-        names = [name for name, _ in self.model.named_parameters()]
         self.model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
         moments = {
             i: {key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
-            for i, name in enumerate(names)
+            for i, name in enumerate(self.trained)
             if f"exp_avg.{name}" in tensors
         }
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
@@ -154,13 +183,14 @@ class _Run:
 
     def _batches_from_here(self) -> list[list[int]]:
         epoch, done = divmod(self.step, self.steps_per_epoch)
-        return shuffled_batches(self.lengths, self.plan.batch_size, f"{self.plan.seed}-{epoch}")[done:]
+        batches = shuffled_batches(self.lengths, self.plan.batch_size, f"{self.plan.seed}-{epoch}")
+        return batches[done:][: self.steps - self.step]
 
     def _train_step(self, indices: list[int]) -> None:
         # Seeded by the step, so that dropout is the same after a restart.
         torch.manual_seed(self.plan.seed * 1_000_003 + self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.learning_rate * self._rate(self.step)
+            group["lr"] = self.plan.learning_rate * self._rate(self.step) * group["multiple"]
         self.model.train()
         rank, count = self.accelerator.process_index, self.accelerator.num_processes
         own = indices[rank::count] or indices[:1]
@@ -181,7 +211,9 @@ class _Run:
         self.step += 1
 
     def _is_due(self) -> bool:
-        """At each equal part of an epoch, the epoch's last step among them."""
+        """At each equal part of an epoch, the epoch's last step among them, and at the end."""
+        if self.step == self.steps:
+            return True
         done = (self.step - 1) % self.steps_per_epoch + 1
         parts = self.plan.evaluations_per_epoch
         return done * parts // self.steps_per_epoch > (done - 1) * parts // self.steps_per_epoch
@@ -190,7 +222,8 @@ class _Run:
         rising = max(1, round(self.plan.warmup * self.steps))
         if step < rising:
             return (step + 1) / rising
-        return max(0.0, (self.steps - step) / max(1, self.steps - rising))
+        left = max(0.0, (self.steps - step) / max(1, self.steps - rising))
+        return self.plan.last_rate + (1 - self.plan.last_rate) * left
 
     def _evaluate(self) -> None:
         metric = self._measure()
@@ -206,7 +239,7 @@ class _Run:
     def _keep_if_best(self, metric: float) -> None:
         if metric > self.best:
             self.best = metric
-            if self.accelerator.is_main_process:
+            if self.accelerator.is_main_process and self.plan.keep_best:
                 _save(self.model.state_dict(), self.folder / "best.safetensors")
         self.accelerator.wait_for_everyone()
 
@@ -227,6 +260,18 @@ class _Run:
 
     def _bar_off(self) -> bool | None:
         return None if self.accelerator.is_main_process else True
+
+
+def _groups(model: nn.Module, rates: Rates) -> list[dict[str, Any]]:
+    """The trained parameters and their names, together where they move by the same multiple of the rate."""
+    groups: dict[float, dict[str, Any]] = {}
+    for name, parameter in model.named_parameters():
+        multiple = rates(name)
+        if multiple:
+            group = groups.setdefault(multiple, {"multiple": multiple, "names": [], "params": []})
+            group["names"].append(name)
+            group["params"].append(parameter)
+    return list(groups.values())
 
 
 def process_state() -> PartialState:

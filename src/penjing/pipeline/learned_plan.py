@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..compress.distill.alignment import Alignment, write_alignment
-from ..compress.distill.phases import Lessons, transfer_loss, validate
+from ..compress.distill.lessons import Lessons, validate
+from ..compress.distill.methods.mobilebert import transfer_loss
 from ..compress.models.checkpoint import save_student
 from ..compress.prune.learned import learn_masks
 from ..compress.prune.make_plan import Budget, cost_with_rows, search_cost

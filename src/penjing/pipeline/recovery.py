@@ -1,6 +1,7 @@
 """How a pruned student learns again, the same for every kind of pruning: `prune.recovery` in a recipe.
 
-Left out: what was pruned (`prune.py`, `sparsify.py`), and the phases of learning (`compress/distill/phases.py`).
+Left out: what was pruned (`prune.py`, `sparsify.py`), and the phases of learning
+(`compress/distill/methods/mobilebert.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import torch
 from torch import nn
 
 from ..compress.distill.alignment import Alignment, write_alignment
-from ..compress.distill.phases import learn, validate
+from ..compress.distill.lessons import validate
+from ..compress.distill.method import run_phases
+from ..compress.distill.methods.mobilebert import AUXILIARY
 from .fit import Sources, read_lessons
 from .sections import Recipe
 from .text_files import write_json
@@ -35,8 +38,9 @@ def recover(
     curves: dict[str, Any] = {"start": start, "transfer": [], "task": []}
     settings = None if recipe.prune is None else recipe.prune.recovery
     if settings is not None:
-        phases = learn(model, lessons, settings, alignment, seed=recipe.distill.seed, checkpoints=folder / CHECKPOINTS)
-        curves |= {"transfer": [asdict(p) for p in phases[0]], "task": [asdict(p) for p in phases[1]]}
+        phases = AUXILIARY.phases(model, lessons, settings, alignment, recipe.distill.seed)
+        transfer, task = run_phases(model, lessons, phases, folder / CHECKPOINTS)
+        curves |= {"transfer": [asdict(p) for p in transfer], "task": [asdict(p) for p in task]}
     write_alignment(alignment, folder)
     write_json(folder / "history.json", {**curves, "seconds": time.monotonic() - began})
 

@@ -1,8 +1,9 @@
 """Quantization-aware training: the student learns from its teacher once more, with its values rounded as in int8 files.
 
-The loss is the transfer's (`phases.py`), with what was kept of the teacher. The best evaluation is that with most texts
-decided right both with the rounding and without it, since both kinds of file are shipped: accuracy of the rounded model
-alone would keep one that decides unlike its own fp32 file. Left out: how values are rounded (`fake_quantization.py`).
+The loss is MobileBERT's transfer (`methods/mobilebert.py`), with what was kept of the teacher. The best evaluation is
+that with most texts decided right both with the rounding and without it, since both kinds of file are shipped: the
+rounded model's metric alone would keep one that decides unlike its own fp32 file. Left out: how values are rounded
+(`fake_quantization.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from ..fake_quantization import fake_quantized
@@ -18,11 +18,12 @@ from ..models.folded import is_foldable
 from ..models.mobilebert import MobileBertClassifier, NoNorm
 from ..prune.fold_norms import without_norms
 from ..prune.units import Encoder
-from ..teacher import accuracy
+from ..tasks.task import text_logits
 from ..tokens import Batch
 from ..training import Evaluation, TrainingPlan, device_of, train
 from .alignment import Alignment
-from .phases import DistillSettings, Lessons, transfer_loss
+from .lessons import DistillSettings, Lessons
+from .methods.mobilebert import transfer_loss
 
 
 def learn_quantized(
@@ -56,19 +57,19 @@ def learn_quantized(
 
 
 def right_with_and_without(student: Encoder, lessons: Lessons) -> float:
-    """Share of the validation texts that the student decides right both with rounded values and with its own."""
+    """The goal's metric where a validation text counts as right only if the student decides it so both with rounded
+    values and with its own."""
 
     def logits_of(batch: Batch) -> Tensor:
         own = batch.to(device_of(student))
-        exact: Tensor = student(own.input_ids, own.attention_mask, own.token_type_ids)
-        with fake_quantized(student):
-            rounded: Tensor = student(own.input_ids, own.attention_mask, own.token_type_ids)
-        # One class more, which no text has: those that are decided in two ways fall into it.
-        differ = (rounded.argmax(-1) != exact.argmax(-1))[:, None]
-        neither = torch.full_like(rounded[:, :1], -torch.inf).masked_fill(differ, torch.inf)
-        return torch.cat([rounded, neither], dim=1)
+        logits: Tensor = student(own.input_ids, own.attention_mask, own.token_type_ids)
+        return logits
 
-    return accuracy(logits_of, lessons.validation, lessons.validation_labels)
+    goal, texts = lessons.goal, lessons.validation
+    exact = goal.decisions(text_logits(logits_of, texts), texts)
+    with fake_quantized(student):
+        rounded = goal.decisions(text_logits(logits_of, texts), texts)
+    return goal.value(goal.agreed(rounded, exact), lessons.validation_labels)
 
 
 def _with_norms_folded(student: Encoder, lessons: Lessons) -> tuple[Encoder, Lessons]:

@@ -1,25 +1,31 @@
-"""A fresh student from its teacher: the shape from the recipe, the weights in closed form, then both phases.
+"""A fresh student from its teacher: the shape from the recipe, the first weights, then the phases of a method.
 
-Or the teacher itself in our own form (`architecture: bert`), for pruning to cut the student out of. Left out: the
-phases' losses (`phases.py`).
+A MobileBERT starts in closed form; a BERT is the teacher in our own form or some of its layers. Left out: what a method
+asks of it (`methods/`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from ..models.bert import bert_from_teacher
 from ..models.checkpoint import save_student
+from ..models.closed_form import layer_map
 from ..models.from_teacher import start_from_teacher
+from ..models.inverted import inverted_config, start_inverted, take_over_ends
 from ..models.mobilebert import MobileBertClassifier, MobileBertConfig
+from ..prune.apply import keep_layers
+from ..prune.units import Encoder
 from ..tokens import Batch, TokenizedTexts, shuffled_batches
 from ..training import Evaluation
 from .alignment import Alignment, write_alignment
-from .phases import DistillSettings, Lessons, learn, validate
+from .lessons import DistillSettings, Lessons, validate
+from .method import Method, run_phases
 
 START_SENTENCES = 1536
 """Texts that the closed-form start looks at; twice as many changed the start's accuracy by less than its noise."""
@@ -70,41 +76,73 @@ def student_config(shape: StudentShape, teacher_config: Any, pad_id: int) -> Mob
     )  # fmt: skip
 
 
+def start_student(
+    shape: StudentShape, teacher: Any, lessons: Lessons, seed: int, assistant: MobileBertClassifier | None = None
+) -> tuple[Encoder, Alignment]:
+    """A MobileBERT of this shape that starts from its teacher in closed form, and how its layers answer to it.
+
+    With an `assistant`, the teacher as an inverted bottleneck, it takes over that one's embeddings and head and answers
+    to its states, which are as wide as its own.
+    """
+    torch.manual_seed(seed)
+    config = _config(shape, teacher, lessons)
+    student = MobileBertClassifier(config, lessons.outputs.logits.shape[1]).eval()
+    basis = start_from_teacher(student, teacher, start_batches(lessons.texts, seed))
+    if assistant is not None:
+        take_over_ends(student, assistant)
+        basis = torch.eye(config.hidden_size)
+    return student, Alignment.whole(len(config.layers), basis)
+
+
+def invert_teacher(shape: StudentShape, teacher: Any, lessons: Lessons, seed: int) -> tuple[Encoder, Alignment]:
+    """The teacher in the shape of an inverted bottleneck, to be distilled before a student of `shape` is."""
+    torch.manual_seed(seed)
+    config = replace(
+        inverted_config(_config(shape, teacher, lessons), teacher.config), by_word=lessons.goal.task.by_word
+    )
+    model = MobileBertClassifier(config, lessons.outputs.logits.shape[1]).eval()
+    basis = start_inverted(model, teacher, start_batches(lessons.texts, seed))
+    return model, Alignment.whole(len(config.layers), basis)
+
+
+def copy_teacher(teacher: Any, layers: int | None = None) -> tuple[Encoder, Alignment]:
+    """The teacher in our own form: what pruning cuts a student out of. With `layers`, those that the layers of such a
+    student answer to, evenly spaced and the last among them (DistilBERT, arXiv 1910.01108, takes every other one).
+
+    Raises PruningError when the teacher is no BERT.
+    """
+    student: Encoder = bert_from_teacher(teacher)
+    count = len(student.config.layers)
+    if layers is not None and layers < count:
+        student = keep_layers(student, layer_map(layers, count))
+    basis = torch.eye(student.config.hidden_size)
+    return student, Alignment.whole(len(student.config.layers), basis)
+
+
 def distil_student(
-    config: MobileBertConfig,
-    teacher: Any,
+    student: nn.Module,
+    alignment: Alignment,
     lessons: Lessons,
-    settings: DistillSettings,
+    settings: DistillSettings | None,
+    method: Method,
     *,
     seed: int,
     folder: Path,
     checkpoints: Path,
 ) -> Curves:
-    """Makes the student, trains it in both phases and saves it and its alignment into `folder`."""
-    torch.manual_seed(seed)
-    student = MobileBertClassifier(config, lessons.outputs.logits.shape[1]).eval()
-    basis = start_from_teacher(student, teacher, start_batches(lessons.texts, seed))
-    alignment = Alignment.whole(len(config.layers), basis)
+    """Trains the student through the method's phases (None: not at all); saves it and its alignment into `folder`."""
     with torch.no_grad():
         start = validate(student, lessons)
-    transfer, task = learn(student, lessons, settings, alignment, seed=seed, checkpoints=checkpoints)
+    phases = () if settings is None else method.phases(student, lessons, settings, alignment, seed)
+    transfer, task = run_phases(student, lessons, phases, checkpoints)
     save_student(student.cpu(), folder)
     write_alignment(alignment, folder)
     return Curves(start, tuple(transfer), tuple(task))
 
 
-def copy_teacher(teacher: Any, lessons: Lessons, folder: Path) -> Curves:
-    """Saves the teacher as a student in our own form: what pruning cuts a student out of. Nothing is trained.
-
-    Raises PruningError when the teacher is no BERT.
-    """
-    student = bert_from_teacher(teacher)
-    with torch.no_grad():
-        start = validate(student, lessons)
-    save_student(student, folder)
-    basis = torch.eye(student.config.hidden_size)
-    write_alignment(Alignment.whole(len(student.config.layers), basis), folder)
-    return Curves(start, (), ())
+def _config(shape: StudentShape, teacher: Any, lessons: Lessons) -> MobileBertConfig:
+    config = student_config(shape, teacher.config, lessons.texts.pad_id)
+    return replace(config, by_word=lessons.goal.task.by_word)
 
 
 def start_batches(texts: TokenizedTexts, seed: int) -> list[Batch]:

@@ -22,7 +22,10 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "relu": F.
 
 @dataclass(frozen=True)
 class BertShape:
-    """Shape of the classifier. `layers` has one entry a layer; `embedding_size` is the word table's width."""
+    """Shape of the classifier. `layers` has one entry a layer; `embedding_size` is the word table's width.
+
+    `by_word`: the head reads every token, and there is no pooler, as in transformers' classifier of tokens.
+    """
 
     layers: tuple[LayerShape, ...]
     vocab_size: int
@@ -33,6 +36,7 @@ class BertShape:
     activation: str = "gelu"
     layer_norm_eps: float = 1e-12
     pad_id: int = 0
+    by_word: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -139,7 +143,8 @@ class Bert(nn.Module):
         super().__init__()
         self.embeddings = Embeddings(config)
         self.encoder = Encoder(Layer(config, shape) for shape in config.layers)
-        self.pooler = Pooler(config.hidden_size)
+        if not config.by_word:
+            self.pooler = Pooler(config.hidden_size)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> EncoderOutput:
         out: EncoderOutput = self.encoder(self.embeddings(input_ids, token_type_ids), attention_mask)
@@ -147,7 +152,10 @@ class Bert(nn.Module):
 
 
 class BertClassifier(nn.Module):
-    """Encoder, pooler and linear head: ids, mask, types [batch, sequence] -> logits [batch, labels]."""
+    """Encoder, pooler and linear head: ids, mask, types [batch, sequence] -> logits [batch, labels].
+
+    With `config.by_word`, without a pooler, [batch, sequence, labels].
+    """
 
     def __init__(self, config: BertShape, num_labels: int) -> None:
         super().__init__()
@@ -158,9 +166,10 @@ class BertClassifier(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor, with_layers: bool = False
     ) -> Any:
-        """Logits [batch, labels]; with `with_layers`, a pair of logits and EncoderOutput (for distillation)."""
+        """The logits; with `with_layers`, a pair of logits and EncoderOutput (for distillation)."""
         layers = self.bert(input_ids, attention_mask, token_type_ids)
-        logits = self.classifier(self.bert.pooler(layers.hidden[-1][:, 0]))
+        states = layers.hidden[-1]
+        logits = self.classifier(states if self.config.by_word else self.bert.pooler(states[:, 0]))
         return (logits, layers) if with_layers else logits
 
 
@@ -182,6 +191,7 @@ def bert_from_teacher(teacher: Any) -> BertClassifier:
         embedding_size=source.hidden_size, max_positions=source.max_position_embeddings,
         type_vocab_size=source.type_vocab_size, activation=_activation(source.hidden_act),
         layer_norm_eps=source.layer_norm_eps, pad_id=source.pad_token_id or 0,
+        by_word=type(teacher).__name__.endswith("ForTokenClassification"),
     )  # fmt: skip
     model = BertClassifier(config, source.num_labels)
     own = model.state_dict()

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..teacher import teacher_inputs
 from ..tokens import Batch
 
 RIDGE = 1e-3
@@ -21,7 +22,7 @@ RIDGE = 1e-3
 @dataclass(frozen=True)
 class TeacherTrace:
     """What the teacher computed, real tokens only: `hidden` [layers + 1][tokens, hidden], `middle` [layers][tokens,
-    hidden] after attention and its norm, `logits` [sentences, labels]."""
+    hidden] after attention and its norm, `logits` [sentences, outputs], or of words [words, outputs]."""
 
     hidden: tuple[Tensor, ...]
     middle: tuple[Tensor, ...]
@@ -48,11 +49,11 @@ def trace_teacher(teacher: nn.Module, batches: Sequence[Batch]) -> TeacherTrace:
     try:
         for batch in batches:
             caught.clear()
-            out = teacher(input_ids=batch.input_ids, attention_mask=batch.attention_mask, output_hidden_states=True)
+            out = teacher(**teacher_inputs(teacher, batch), output_hidden_states=True)
             real = batch.attention_mask.bool()
             hidden.append([state[real].float() for state in out.hidden_states])
             middle.append([state[real].float() for state in caught])
-            logits.append(out.logits.float())
+            logits.append(batch.rows_of(out.logits.float()))
     finally:
         for hook in hooks:
             hook.remove()

@@ -29,16 +29,16 @@ def start_from_teacher(student: MobileBertClassifier, teacher: nn.Module, batche
     Returns the projection from the teacher's hidden size to the student's, [teacher hidden, student hidden].
     """
     base: Any = teacher.base_model
-    frequencies = _frequencies(batches, base.embeddings.word_embeddings.num_embeddings)
+    frequencies = word_frequencies(batches, base.embeddings.word_embeddings.num_embeddings)
     trace = trace_teacher(teacher, batches)
     project = basis(trace.hidden[-1], student.config.hidden_size)
-    states = _start_embeddings(student, base, batches, trace.hidden[0] @ project, frequencies)
+    states = start_embeddings(student, base, batches, trace.hidden[0] @ project, frequencies)
     layers = student.mobilebert.encoder.layers()
     targets = layer_map(len(layers), len(trace.middle))
     for layer, index in tqdm(list(zip(layers, targets, strict=True)), desc="start from teacher", disable=None):
         start = _LayerStart(layer, base.encoder.layer[index], project, batches, states)
         states = start.run(trace.middle[index] @ project, trace.hidden[index + 1] @ project)
-    first = torch.cat([state[:, 0] for state in states])
+    first = torch.cat([batch.read_by_head(state) for batch, state in zip(batches, states, strict=True)])
     weight, bias = regress(first, trace.logits, ridge=0.1)
     student.classifier.weight.copy_(weight)
     student.classifier.bias.copy_(bias)
@@ -179,7 +179,7 @@ class _LayerStart:
         way_out.dense.bias.copy_(bias)
 
 
-def _start_embeddings(
+def start_embeddings(
     student: MobileBertClassifier, base: Any, batches: Sequence[Batch], target: Tensor, frequencies: Tensor
 ) -> list[Tensor]:
     """Word table by SVD of the teacher's rows, the rest by regression on the teacher's embedding output."""
@@ -202,14 +202,21 @@ def _start_embeddings(
     places = torch.cat([m.nonzero()[:, 1] for m in real])
     positions = source.position_embeddings.weight[: student.config.max_positions]
     positions = positions - positions[: int(places.max()) + 1].mean(0)
-    weight, bias = regress(torch.cat([words, positions[places]], 1), target)
+    # Token types are told apart where the texts have two: one more column, which is 1 for the second type.
+    types = torch.cat([b.token_type_ids[m] for b, m in zip(batches, real, strict=True)])[:, None].float()
+    columns = [words, positions[places], *([types] if types.any() else [])]
+    weight, bias = regress(torch.cat(columns, 1), target)
+    if types.any():
+        own.token_type_embeddings.weight[1] = weight[:, -1]
+        weight = weight[:, :-1]
     own.embedding_transformation.weight[:, size : 2 * size] = weight[:, :size]
     own.embedding_transformation.bias.copy_(bias)
     own.position_embeddings.weight[: len(positions)] = positions @ weight[:, size:].T
     return [own(b.input_ids, b.token_type_ids) for b in batches]
 
 
-def _frequencies(batches: Sequence[Batch], size: int) -> Tensor:
+def word_frequencies(batches: Sequence[Batch], size: int) -> Tensor:
+    """How often each row of a table of `size` words is used, [size], never quite zero."""
     counts = torch.zeros(size)
     for batch in batches:
         counts += torch.bincount(batch.input_ids[batch.attention_mask.bool()], minlength=size)

@@ -24,6 +24,7 @@ class MobileBertConfig:
 
     `attention_input` says what queries, keys and values read: "shared" (published OPT model: queries and keys a second
     bottleneck, values the block input), "bottleneck" (TINY: all read the first one) or "block" (IB-BERT teacher).
+    `by_word`: the head reads every token, not [CLS] alone.
     """
 
     layers: tuple[LayerShape, ...]
@@ -39,6 +40,7 @@ class MobileBertConfig:
     pooler: bool = False
     layer_norm_eps: float = 1e-12
     pad_id: int = 0
+    by_word: bool = False
 
     @staticmethod
     def uniform(
@@ -230,7 +232,10 @@ class MobileBert(nn.Module):
 
 
 class MobileBertClassifier(nn.Module):
-    """Encoder and linear head on [CLS]: ids, mask, types [batch, sequence] -> logits [batch, labels]."""
+    """Encoder and linear head on [CLS]: ids, mask, types [batch, sequence] -> logits [batch, labels].
+
+    With `config.by_word` the head is on every token: [batch, sequence, labels].
+    """
 
     def __init__(self, config: MobileBertConfig, num_labels: int) -> None:
         super().__init__()
@@ -242,12 +247,12 @@ class MobileBertClassifier(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor, with_layers: bool = False
     ) -> Any:
-        """Logits [batch, labels]; with `with_layers`, a pair of logits and EncoderOutput (for distillation)."""
+        """The logits; with `with_layers`, a pair of logits and EncoderOutput (for distillation)."""
         layers = self.mobilebert(input_ids, attention_mask, token_type_ids)
-        first = layers.hidden[-1][:, 0]
+        read = layers.hidden[-1] if self.config.by_word else layers.hidden[-1][:, 0]
         if self.config.pooler:
-            first = self.mobilebert.pooler(first)
-        logits = self.classifier(first)
+            read = self.mobilebert.pooler(read)
+        logits = self.classifier(read)
         return (logits, layers) if with_layers else logits
 
 

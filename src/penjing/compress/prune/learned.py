@@ -157,7 +157,7 @@ def learn_masks(
     dense = cost(model.config)
     if not limit < dense:
         raise PruningError(f"the budget is {limit:.10g} and the model costs {dense:.10g}: ask for less than that")
-    steps = max(1, plan.epochs * -(-len(lengths) // plan.batch_size))
+    steps = max(1, math.ceil(plan.epochs * -(-len(lengths) // plan.batch_size)))
     speed = 1 / (steps * plan.learning_rate)
     masks = LearnedMasks(model.config, cost, MASK_TRAVEL * speed, plan.seed)
     both = CoTraining(model, masks, limit, steps, MULTIPLIER_TRAVEL * speed)
