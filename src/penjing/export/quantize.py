@@ -33,7 +33,7 @@ def quantize_onnx(source: Path, target: Path) -> None:
     try:
         with silenced():
             quantize_dynamic(
-                source, temporary, op_types_to_quantize=["MatMul", "Conv"], per_channel=True, reduce_range=True,
+                source, temporary, op_types_to_quantize=["MatMul", "Conv", "LSTM"], per_channel=True, reduce_range=True,
                 weight_type=QuantType.QInt8,
             )  # fmt: skip
         model = onnx.load(temporary)

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ..runtime.errors import ExportError
+from .loop_lstm import teach_litert_torch
+from .outline_loops import outline_loops
 from .share_buffers import share_buffers
 from .signature import TEXT, Signature
 from .to_onnx import silenced
@@ -46,9 +48,11 @@ def export_tflite(
     converter: Any = litert_torch
     try:
         with silenced(), torch.no_grad():
+            teach_litert_torch()
             for length in sorted(sequence_lengths):
                 converter = converter.signature(f"serving_{length}", named, sample_kwargs=_example(signature, length))
             converted = converter.convert()
+            outline_loops(converted)
             temporary = path.with_name(path.name + ".part")
             converted.export(str(temporary))
     except Exception as error:  # the converter raises many kinds; the user needs one sentence

@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from ...runtime.errors import TrainingError
 from .bert import BertClassifier, BertShape
+from .bilstm import BiLstmClassifier, BiLstmConfig
 from .mobilebert import MobileBertClassifier, MobileBertConfig
 
 ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "mobilebert": (MobileBertClassifier, MobileBertConfig),
     "bert": (BertClassifier, BertShape),
+    "bilstm": (BiLstmClassifier, BiLstmConfig),
 }
 """By the name in `student.json`: the model's class, called with (config, number of labels), and the config's class."""
 STUDENT_NAME = "student.json"

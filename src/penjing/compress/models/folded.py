@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from .affine import Affine, affine, compose, linear, scaled, stack, table, with_mask_column
 from .bert import BertClassifier
+from .bilstm import BiLstmClassifier
+from .bilstm_shipped import ShippedBiLstm
 from .encoder import MASK_SCORE
 from .folded_bert import FoldedBert
 from .mobilebert import Layer, MobileBertClassifier, NoNorm, NormedLinear
@@ -49,18 +51,22 @@ class Stream:
         return Stream(norm.weight * self.scale, norm.weight * self.shift + norm.bias)
 
 
-def inference_form(model: MobileBertClassifier | BertClassifier, max_length: int | None = None) -> nn.Module:
+def inference_form(
+    model: MobileBertClassifier | BertClassifier | BiLstmClassifier, max_length: int | None = None
+) -> nn.Module:
     """`FoldedBert`, `FoldedStudent` where the norms can be folded, else the model itself; eval mode, weights copied.
 
     With `max_length` only so many rows of the position table are kept, since no longer text will come.
     """
+    if isinstance(model, BiLstmClassifier):
+        return ShippedBiLstm(model).eval()
     if isinstance(model, BertClassifier):
         with torch.no_grad():
             return FoldedBert(model, max_length).eval()
     if not is_foldable(model):
         return model.eval()
     with torch.no_grad():
-        return FoldedStudent(model, max_length).eval()
+        return FoldedStudent(model, max_length, only_first=not model.config.by_word).eval()
 
 
 def is_foldable(model: MobileBertClassifier) -> bool:
@@ -134,9 +140,9 @@ class FoldedLayer(nn.Module):
 
 
 class FoldedStudent(nn.Module):
-    """Ids, mask, types [batch, sequence] -> logits [batch, labels], equal to those of the model it is made from."""
+    """Ids, mask, types [batch, sequence] -> logits, equal to those of the model it is made from."""
 
-    def __init__(self, model: MobileBertClassifier, max_length: int | None = None) -> None:
+    def __init__(self, model: MobileBertClassifier, max_length: int | None = None, only_first: bool = True) -> None:
         super().__init__()
         embeddings = model.mobilebert.embeddings
         norm = cast(NoNorm, embeddings.LayerNorm)
@@ -150,11 +156,18 @@ class FoldedStudent(nn.Module):
         layers = model.mobilebert.encoder.layers()
         self.layers = nn.ModuleList()
         for layer in layers:
-            self.layers.append(FoldedLayer(layer, stream, only_first=layer is layers[-1]))
+            self.layers.append(FoldedLayer(layer, stream, only_first=only_first and layer is layers[-1]))
             stream = stream.normed(layer.output.bottleneck.LayerNorm)
         self.classifier = linear(stream.read(affine(model.classifier)))
+        self.by_word = model.config.by_word
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        states = self.states(input_ids, attention_mask, token_type_ids)
+        logits: Tensor = self.classifier(states if self.by_word else states[:, 0])
+        return logits
+
+    def states(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        """The last layer's folded states, [batch, sequence, hidden], or those of [CLS] alone with `only_first`."""
         words = self.words(input_ids)
         edge = torch.zeros_like(words[:, :1])
         following = torch.cat([words[:, 1:], edge], dim=1)
@@ -164,8 +177,8 @@ class FoldedStudent(nn.Module):
         padding = (1 - attention_mask).to(x.dtype).unsqueeze(2)
         for layer in self.layers:
             x = layer(x, padding)
-        logits: Tensor = self.classifier(x[:, 0])
-        return logits
+        last: Tensor = x
+        return last
 
 
 def fold_norm(layer: NormedLinear) -> Affine:

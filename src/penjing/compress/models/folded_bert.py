@@ -62,7 +62,7 @@ class FoldedBertLayer(nn.Module):
 
 
 class FoldedBert(nn.Module):
-    """Ids, mask, types [batch, sequence] -> logits [batch, labels], equal to those of the model it is made from.
+    """Ids, mask, types [batch, sequence] -> logits, equal to those of the model it is made from.
 
     With `max_length` only so many rows of the position table are kept, since no longer text will come.
     """
@@ -77,8 +77,10 @@ class FoldedBert(nn.Module):
         self.types = table(embeddings.token_type_embeddings.weight)
         self.norm = copy.deepcopy(embeddings.LayerNorm)
         layers = model.bert.encoder.layers()
-        self.layers = nn.ModuleList(FoldedBertLayer(layer, only_first=layer is layers[-1]) for layer in layers)
-        self.pooler = copy.deepcopy(model.bert.pooler)
+        self.by_word = model.config.by_word
+        last = None if self.by_word else layers[-1]
+        self.layers = nn.ModuleList(FoldedBertLayer(layer, only_first=layer is last) for layer in layers)
+        self.pooler = nn.Identity() if self.by_word else copy.deepcopy(model.bert.pooler)
         self.classifier = linear(affine(model.classifier))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
@@ -87,5 +89,5 @@ class FoldedBert(nn.Module):
         padding = (1 - attention_mask).to(x.dtype).unsqueeze(2)
         for layer in self.layers:
             x = layer(x, padding)
-        logits: Tensor = self.classifier(self.pooler(x[:, 0]))
+        logits: Tensor = self.classifier(self.pooler(x if self.by_word else x[:, 0]))
         return logits
