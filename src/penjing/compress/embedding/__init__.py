@@ -1,0 +1,1 @@
+"""Sentence embeddings: contrastive training (SimCSE), what vectors are judged by, students of a teacher's."""
