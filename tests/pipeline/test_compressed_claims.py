@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from penjing.pipeline.detection.sections import DetectorRecipe
+from penjing.pipeline.detection.suite import recipe_on
 from penjing.pipeline.experiments.compressed_detectors import Row, claims_of, compress
 from penjing.pipeline.recipe import load_recipe
-from penjing.pipeline.suite import recipe_on
 
 
 def test_a_table_gives_a_row_for_each_way_to_compress(tmp_path: Path) -> None:

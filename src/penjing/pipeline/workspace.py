@@ -47,9 +47,8 @@ class Workspace:
         `inputs` are folders of earlier stages (their names carry their hashes), `settings` everything else that
         decides the result. `collective` work is done by every process together, other work by the first alone.
         """
-        identity = [__version__, name, [path.name for path in inputs], settings or {}]
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
-        folder, unfinished = self.root / f"{name}-{digest}", self.root / f".{name}-{digest}.part"
+        called = stage_name(name, inputs, settings)
+        folder, unfinished = self.root / called, self.root / f".{called}.part"
         if folder.is_dir():
             return folder
         state = process_state()
@@ -87,6 +86,12 @@ class Workspace:
                 yield
             finally:
                 lock.release()
+
+
+def stage_name(name: str, inputs: Sequence[Path] = (), settings: Mapping[str, Any] | None = None) -> str:
+    """What a stage's folder is called: its name, and a hash of all that decides its result."""
+    identity = [__version__, name, [path.name for path in inputs], settings or {}]
+    return f"{name}-{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
 @contextmanager

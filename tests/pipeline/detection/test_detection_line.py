@@ -14,9 +14,9 @@ from penjing.pipeline.detection.proof import TORCH, FileProof, broken_limits, co
 from penjing.pipeline.detection.quality import judge_detector, read_quality
 from penjing.pipeline.detection.samples import read_part
 from penjing.pipeline.detection.sections import DetectorLimits, DetectorRecipe
+from penjing.pipeline.detection.suite import run_suite, table
 from penjing.pipeline.recipe import built_in_recipes, check_recipe, load_recipe, load_text_recipe
 from penjing.pipeline.run import make_detector, run_recipe
-from penjing.pipeline.suite import run_suite, table
 from penjing.pipeline.workspace import Workspace
 from penjing.runtime import Detector, load
 from penjing.runtime.calibration import conformal_threshold

@@ -34,8 +34,8 @@ from ...compress.samples import SampleSet
 from ..claims import against, make_claim
 from ..detection.samples import read_part, read_samples
 from ..detection.sections import DetectorRecipe
+from ..detection.suite import recipe_on
 from ..recipe import load_recipe
-from ..suite import recipe_on
 from ..text_files import write_json
 from ..workspace import Workspace
 

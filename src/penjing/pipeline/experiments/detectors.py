@@ -18,7 +18,7 @@ from typing import Any
 
 from ...benchmarks.plain import from_plain
 from ..claims import against, make_claim, t_interval
-from ..suite import Entry, mean_of
+from ..detection.suite import Entry, mean_of
 from ..text_files import read_json, write_json
 
 KNOWN = {

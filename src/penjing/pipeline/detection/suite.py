@@ -13,15 +13,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..benchmarks.plain import to_plain
-from ..runtime.errors import RecipeError
-from .detection.proof import TORCH, FileProof, read_proof
-from .detection.quality import BASELINE, judge_detector, read_quality
-from .detection.sections import DetectorRecipe
-from .recipe import AnyRecipe, check_recipe
-from .report.detection import DetectorRow
-from .run import make_detector
-from .workspace import Workspace
+from ...benchmarks.plain import to_plain
+from ...runtime.errors import RecipeError
+from ..recipe import AnyRecipe, check_recipe
+from ..report.detection import DetectorRow
+from ..run import make_detector
+from ..workspace import Workspace
+from .proof import TORCH, FileProof, read_proof
+from .quality import BASELINE, judge_detector, read_quality
+from .sections import DetectorRecipe
 
 ARRAYS = {".npz": ("::X", "::y")}
 """What is added to the name of such a file: the arrays of samples and labels."""
