@@ -29,7 +29,7 @@ RUNTIME_MODULES = {"numpy", "tokenizers", "onnxruntime", "ai_edge_litert"}
 DEPENDENCIES = {
     "accelerate", "ai_edge_litert", "ai_edge_quantizer", "datasets", "filelock", "flatbuffers", "jinja2",
     "litert_torch", "matplotlib", "numpy", "onnx", "onnxruntime", "onnxscript", "optimum", "psutil", "pyarrow",
-    "pydantic", "pytest", "safetensors", "tokenizers", "torch", "tqdm", "transformers", "typer", "yaml",
+    "pydantic", "pytest", "ray", "safetensors", "tokenizers", "torch", "tqdm", "transformers", "typer", "yaml",
 }  # fmt: skip
 MOST_LINES = 400
 

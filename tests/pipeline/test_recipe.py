@@ -75,7 +75,7 @@ def test_a_recipe_cannot_be_changed() -> None:
         ({"student": 3}, "student: Input should be a valid dictionary"),
         ({"student": {"norm": "batch_norm"}}, "student.norm: Input should be 'no_norm' or 'layer_norm'"),
         ({"name": "My Recipe"}, "name: String should match pattern"),
-        ({"task": {"labels": ["only"]}}, "task.labels: Tuple should have at least 2 items"),
+        ({"task": {"labels": ["only"]}}, "task: labels are ['only']: text-classification needs at least 2"),
         ({"task": {"labels": ["a", "a"]}}, "task: labels are ['a', 'a']: give each class one name, all different"),
         ({"task": {"labels": [False, True]}}, "task.labels.0: Input should be a valid string, so write it in quotes"),
         ({"data": {"validation": "v.tsv"}}, "data: give either `train` and `validation` files or a `hub` data set"),

@@ -20,7 +20,7 @@ import typer
 from ..export.replacing import replacing
 from ..runtime.bundle import Bundle, open_bundle
 from ..runtime.errors import BundleError, TargetError
-from ..runtime.manifest import Manifest, write_manifest
+from ..runtime.manifest import EMBEDDING_TASK, Manifest, write_manifest
 from .terminal import note, print_facts, print_table
 
 ASSETS = Path("app/src/main/assets/bundles")
@@ -84,6 +84,8 @@ def check_bundle(bundle: Bundle, tflite: bool) -> None:
         raise BundleError(
             f"an APK holds no folder {name!r}: give the recipe a name of A-Z, a-z, 0-9, '-' and '.', then run it again"
         )
+    if bundle.manifest.task == EMBEDDING_TASK:
+        raise BundleError(f"{name} is a sentence encoder, which the app does not know: take another bundle")
     for file in kept_files(bundle.manifest, tflite):
         bundle.verified(file)
 

@@ -11,15 +11,20 @@ from typing import Annotated, Literal
 import typer
 from tqdm import tqdm
 
+from ..runtime.answers import Answer
 from ..runtime.bundle import Bundle, open_bundle
 from ..runtime.calibration import Threshold
 from ..runtime.detector import Detector, policy_of, thresholds_of
+from ..runtime.embedder import Embedder
 from ..runtime.errors import BundleError, DataError, EngineError, EngineMissingError
 from ..runtime.goldens import GoldenReport, golden_problems, replay
-from ..runtime.manifest import DETECTOR_TASK, Manifest, Quality
-from ..runtime.predictor import Prediction, Predictor, load
+from ..runtime.manifest import DETECTOR_TASK, EMBEDDING_TASK, Manifest, Quality, use_instead
+from ..runtime.metrics import RECALL
+from ..runtime.predictor import Predictor, load, split_pair
 from ..runtime.sample_goldens import SampleReport, replay_samples, sample_problems
 from ..runtime.samples import TEXTS_KIND, SampleFormat
+from ..runtime.vector_goldens import VectorReport, replay_vectors, vector_problems
+from .answer_lines import Question, print_answers, write_logits
 from .terminal import note, print_facts, print_table
 from .text_alarms import print_text_answers
 
@@ -34,32 +39,43 @@ Threads = Annotated[int, typer.Option(min=1, help="Threads of the engine.")]
 def predict(
     bundle: BundleFolder,
     text: Annotated[str | None, typer.Argument(help="One text; without it and --file, lines of stdin.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A UTF-8 file with one text a line (.gz, .xz too).")] = None,
+    pair: Annotated[str | None, typer.Argument(help="The second text, where two are answered together.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A UTF-8 file with one text a line, or two with a tab between (.gz, .xz too).")
+    ] = None,
     engine: Annotated[Literal["onnx", "tflite"] | None, typer.Option(help="If not given: onnx, then tflite.")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32 or int8; if not given: int8, then fp32.")] = None,
     threads: Threads = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    logits: Annotated[
+        Path | None, typer.Option(metavar="FILE.jsonl", help="Also write the logits: what teacher.answers reads.")
+    ] = None,
 ) -> None:
-    """Answers texts: label, score and text, one row each; of a detector of texts, score, threshold and alarm.
+    """Answers texts: what was decided and the text, one row each; of a detector of texts, score, threshold and alarm.
 
     \b
     Examples:
       penjing predict runs/assistant/bundle "wake me at six"
       penjing predict runs/assistant/bundle --file texts.txt --json
       cat texts.txt | penjing predict runs/assistant/bundle --engine tflite
+      penjing predict runs/paraphrases/bundle "it is late" "the hour is late"
+      penjing predict runs/large/bundle --file train.txt --logits answers.jsonl > /dev/null
     """
-    texts = _texts(text, file)
+    texts = _texts(text, pair, file)
     predictor = load(bundle, engine, precision, threads)
+    if isinstance(predictor, Embedder):
+        raise BundleError(f"{bundle} is a sentence encoder, which gives vectors: use {use_instead(EMBEDDING_TASK)}")
     if isinstance(predictor, Detector):
         print_text_answers(predictor, texts, as_json)
         return
-    answers = list(zip(texts, _answers(predictor, texts), strict=True))
+    questions = [split_pair(text) if predictor.takes_pairs else _one(predictor, text, pair) for text in texts]
+    answers = list(_answers(predictor, questions))
+    if logits is not None:
+        write_logits(logits, questions, answers, predictor.bundle.manifest)
+    print_answers(questions, answers, as_json)
     if as_json:
-        for question, answer in answers:
-            print(json.dumps(_as_json(question, answer), ensure_ascii=False))
         return
-    print_table(("label", "score", "text"), [(a.label, f"{a.score:.4f}", question) for question, a in answers])
-    if cut := sum(answer.truncated for _, answer in answers):
+    if cut := sum(answer.truncated for answer in answers):
         limit = predictor.bundle.manifest.max_length
         note(f"{cut} of {len(answers)} texts are longer than {limit} tokens and were cut")
 
@@ -102,12 +118,12 @@ def inspect(bundle: BundleFolder) -> None:
     print_facts([
         ("name", manifest.name),
         ("task", manifest.task),
-        ("labels", ", ".join(manifest.labels)),
+        *([("labels", ", ".join(manifest.labels))] if manifest.labels else []),
         *_task_facts(manifest),
         *((name, _fact(value)) for name, value in sorted(manifest.provenance.items())),
     ])  # fmt: skip
     print()
-    quality = {entry.file: entry for entry in manifest.quality}
+    quality = {entry.file: entry for entry in manifest.quality if entry.metric != RECALL}
     rows = []
     for name, entry in manifest.files.items():
         opened.verified(name)
@@ -116,11 +132,17 @@ def inspect(bundle: BundleFolder) -> None:
     print_table(("file", "format", "precision", "bytes", "hash", "quality", "flips"), rows)
 
 
-def _texts(text: str | None, file: Path | None) -> list[str]:
+def _one(predictor: Predictor, text: str, pair: str | None) -> tuple[str]:
+    if pair is not None:
+        raise DataError(f"{predictor.bundle.manifest.name} answers one text: leave the second one out")
+    return (text,)
+
+
+def _texts(text: str | None, pair: str | None, file: Path | None) -> list[str]:
     if text is not None and file is not None:
         raise DataError("both a text and --file are given: give one of them")
     if text is not None:
-        return [text]
+        return [text if pair is None else "\t".join(part.replace("\t", " ") for part in (text, pair))]
     if file is not None:
         from ..compress.tables import file_kind, read_lines
 
@@ -144,31 +166,26 @@ def _stdin() -> str:
         raise DataError(f"stdin is not UTF-8 in line {line}: convert it, or remove that line") from None
 
 
-def _answers(predictor: Predictor, texts: Sequence[str]) -> Iterator[Prediction]:
-    starts = range(0, len(texts), TEXTS_AT_ONCE)
+def _answers(predictor: Predictor, questions: Sequence[Question]) -> Iterator[Answer]:
+    starts = range(0, len(questions), TEXTS_AT_ONCE)
     # One batch takes no two seconds, so one text gets no bar.
     for start in tqdm(starts, "predict", disable=True if len(starts) == 1 else None, unit_scale=TEXTS_AT_ONCE):
-        yield from predictor.predict_many(texts[start : start + TEXTS_AT_ONCE])
-
-
-def _as_json(text: str, answer: Prediction) -> dict[str, object]:
-    return {
-        "text": text,
-        "label": answer.label,
-        "score": answer.score,
-        "probabilities": answer.probabilities,
-        "truncated": answer.truncated,
-    }
+        part = questions[start : start + TEXTS_AT_ONCE]
+        pairs = [question[1] for question in part] if predictor.takes_pairs else None
+        yield from predictor.predict_many([question[0] for question in part], pairs=pairs)
 
 
 def _replay_one(bundle: Bundle, name: str, threads: int) -> tuple[str, str, tuple[str, ...]]:
     """State, largest difference and problems of one model file."""
     precision = bundle.manifest.files[name].precision
-    report: GoldenReport | SampleReport
+    report: GoldenReport | SampleReport | VectorReport
     try:
         if bundle.manifest.task == DETECTOR_TASK:
             report = replay_samples(bundle, name, threads)
             problems = sample_problems(report, precision)
+        elif bundle.manifest.task == EMBEDDING_TASK:
+            report = replay_vectors(bundle, name, threads)
+            problems = vector_problems(report, precision)
         else:
             report = replay(bundle, name, threads)
             problems = golden_problems(report, precision)
@@ -180,6 +197,9 @@ def _replay_one(bundle: Bundle, name: str, threads: int) -> tuple[str, str, tupl
 
 def _task_facts(manifest: Manifest) -> list[tuple[str, str]]:
     """What only bundles of this task have."""
+    if manifest.task == EMBEDDING_TASK:
+        sizes = ", ".join(map(str, (*manifest.postprocess["cuts"], manifest.postprocess["size"])))
+        return [("numbers of a vector", sizes), ("max length", f"{manifest.max_length} tokens")]
     if manifest.task != DETECTOR_TASK:
         return [("max length", f"{manifest.max_length} tokens")]
     form, policy = SampleFormat.from_plain(manifest.preprocess), policy_of(manifest)

@@ -16,9 +16,11 @@ import typer
 from .. import __version__
 from ..runtime.errors import UNWRITABLE, PenjingError, RecipeError
 from .android_command import android
+from .augment_command import augment
 from .bench_command import bench
 from .bundle_commands import inspect, predict, verify
 from .compare_command import compare
+from .embedding_commands import embed, search
 from .extras import extra_of_module, install_line, require
 from .predict_commands import predict_latency
 from .prune_commands import prune_app
@@ -138,7 +140,10 @@ def recipe_schema() -> None:
     print(json.dumps(schema(), indent=2))
 
 
-for command in (suite, predict, watch, calibrate, verify, bench, compare, predict_latency, inspect, android, task_file):
+for command in (
+    suite, augment, predict, watch, calibrate, verify, bench, compare, predict_latency, inspect, android, task_file,
+    embed, search,
+):  # fmt: skip
     app.command()(command)
 
 

@@ -29,8 +29,9 @@ from .prune import cut_and_recover, plan_cut
 from .prune_sections import Prune, Widths
 from .report.comparison import ComparedModel, CutComparison
 from .run import make_sources
-from .sections import Quantize, Recipe, Student
+from .sections import Quantize, Recipe
 from .ship import export_student
+from .student_sections import BertStudent
 from .terminal import note
 from .text_files import read_json
 from .workspace import Workspace
@@ -145,10 +146,10 @@ def _width(model: Encoder, rate: float, length: int) -> Widths:
 
 def references(recipe: Recipe, space: Workspace, sources: Sources, student: Path) -> list[tuple[Cut, Path]]:
     """The model that is cut, and its teacher if that is another one and of a form that we can export alike."""
-    if recipe.student.architecture == "bert":
+    if recipe.untrained:
         return [(Cut("teacher, uncut", recipe), student)]
     found = [(Cut("student, uncut", recipe), student)]
-    as_it_is = recipe.model_copy(update={"student": Student(architecture="bert")})
+    as_it_is = recipe.model_copy(update={"student": BertStudent()})
     try:
         return [*found, (Cut("teacher", as_it_is), train_student(as_it_is, space, sources))]
     except PruningError as error:

@@ -23,7 +23,7 @@ from ..benchmarks.processor import describe_processor
 from ..compress.models.checkpoint import load_student
 from ..compress.prune.costs import cost_of
 from ..compress.tokens import tokenize
-from ..export.verify import run_file, wilson_interval
+from ..export.verify import Rows, run_file, wilson_interval
 from ..runtime.onnx_engine import OnnxEngine
 from ..runtime.tokenizer import TextTokenizer
 from .proof import torch_logits
@@ -95,8 +95,8 @@ def read_times(folder: Path) -> Times:
     return from_plain(Times, read_json(folder / TIMES_NAME))
 
 
-def _right(logits: NDArray[np.float64], gold: NDArray[np.int64]) -> Share:
-    count, n = int((logits.argmax(axis=1) == gold).sum()), len(gold)
+def _right(logits: Rows, gold: NDArray[np.int64]) -> Share:
+    count, n = int((np.asarray(logits).argmax(axis=1) == gold).sum()), len(gold)
     return Share(count, n, *wilson_interval(count, n))
 
 

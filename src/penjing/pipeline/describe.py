@@ -17,6 +17,17 @@ from .detection.sections import DetectorRecipe
 from .sections import Recipe
 from .terminal import note
 
+NAMES = {
+    "text-classification": "Text classifier", "multi-label-classification": "Text classifier of many labels",
+    "regression": "Text regressor", "token-classification": "Tagger of words",
+}  # fmt: skip
+OUTPUT_TEXTS = {
+    "text-classification": "Logits: a softmax makes them probabilities. `penjing task-file` writes a file with one.",
+    "multi-label-classification": "Logits: a sigmoid makes each of them a probability.",
+    "regression": "A number; the bundle's manifest has the scale and shift that make it the label's.",
+    "token-classification": "Logits of every token: those of a word's first token decide its tag.",
+}
+
 
 def describe_text_files(recipe: Recipe, folder: Path, tokenizer_folder: Path) -> None:
     """Labels, vocabulary and tokenizer. The output is logits, as everywhere in a bundle, but BertNLClassifier crashes
@@ -26,10 +37,10 @@ def describe_text_files(recipe: Recipe, folder: Path, tokenizer_folder: Path) ->
     lengths = ", ".join(map(str, recipe.export.sequence_lengths))
     about = Described(
         name=recipe.name,
-        text=f"Text classifier made by Penjing, a signature serving_<length> for each of {lengths} tokens.",
+        text=f"{NAMES[recipe.task.kind]} made by Penjing, a signature serving_<length> for each of {lengths} tokens.",
         output=OUTPUT,
-        output_text="Logits: a softmax makes them probabilities. `penjing task-file` writes a file that has one.",
-        labels=recipe.task.labels,
+        output_text=OUTPUT_TEXTS[recipe.task.kind],
+        labels=recipe.task.meaning.outputs(recipe.task.labels),
         vocabulary=_vocabulary(tokenizer_folder),
     )
     _describe(dict.fromkeys(sorted(folder.glob("*.tflite")), about))

@@ -1,70 +1,110 @@
-"""The stages that learn: data, corpus, teacher, the teacher's outputs, student. Each is folder(s) in, folder out."""
+"""The stages that learn: data, corpus, teacher, student. Each is folder(s) in, folder out.
+
+Left out: what a student takes from its teacher and from word vectors before it learns (`ask.py`).
+"""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
-from ..compress.data import load_data, read_corpus
-from ..compress.distill.phases import Lessons
-from ..compress.distill.student import copy_teacher, distil_student, student_config
-from ..compress.distill.teacher_cache import read_teacher_outputs, write_teacher_outputs
-from ..compress.models.closed_form import layer_map
+from ..compress.black_box import Answers, read_answers
+from ..compress.data import Split, load_data, read_corpus
+from ..compress.distill.alignment import Alignment, read_alignment
+from ..compress.distill.lessons import Lessons
+from ..compress.distill.meta.knowledge import read_meta_knowledge
+from ..compress.distill.meta.teacher import fine_tune_meta_teacher
+from ..compress.distill.methods import method_named
+from ..compress.distill.student import copy_teacher, distil_student, start_student
+from ..compress.distill.teacher_cache import read_teacher_outputs
+from ..compress.distill.word_student import (
+    read_word_table,
+    start_word_student,
+)
+from ..compress.domains import load_domains, split_files
+from ..compress.models.checkpoint import load_student
 from ..compress.prune.vocabulary import CUT_NAME, read_cut, unchanged
 from ..compress.tables import file_kind
 from ..compress.teacher import fine_tune_teacher, load_teacher, locate_teacher
-from ..compress.tokens import tokenize
 from ..runtime.tokenizer import copy_tokenizer
-from .prune_sections import Learning
+from .goals import goal_of, tokenized
 from .recipe import resolve_path
-from .sections import Recipe
+from .sections import Corpus, Recipe
+from .student_sections import BertStudent, BiLstmStudent
 from .text_files import read_json, read_rows, read_split, write_json, write_rows, write_split
 from .workspace import CHECKPOINTS, Workspace, file_digest
+
+OUT_OF_SCOPE = "out-of-scope-"
+"""Before the name of a split: its texts that are about none of the labels."""
+FIRST_KIND = "text-classification"
+"""The task whose stages have names without it."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The folders of what every student learns from."""
+    """The folders of what every student learns from: `outputs` are the teacher's, or its assistant's if it has one;
+    `general` is the student that plain text has taught already, `words` the vocabulary of one with words of its own."""
 
     data: Path
     corpus: Path
     teacher: Path
     outputs: Path
+    assistant: Path | None = None
+    general: Path | None = None
+    words: Path | None = None
 
 
 def read_data(recipe: Recipe, space: Workspace) -> Path:
     """`train`, `validation` and, if named, `test` as JSON Lines, and `data.json` with counts and duplicates."""
 
     def work(folder: Path) -> None:
-        data = load_data(recipe.data, recipe.task.labels, resolve_path)
+        task = recipe.task
+        if recipe.data.has_domains:
+            data = load_domains(recipe.data, task.labels, resolve_path, task.meaning)
+        else:
+            data = load_data(recipe.data, task.labels, resolve_path, task.meaning, task.out_of_scope)
         splits = {"train": data.train, "validation": data.validation, "test": data.test}
-        present = {name: split for name, split in splits.items() if split is not None}
+        aside = {OUT_OF_SCOPE + name: split for name, split in data.out_of_scope.items()}
+        present = {name: split for name, split in {**splits, **aside}.items() if split is not None}
         for name, split in present.items():
             write_split(split, folder / f"{name}.jsonl")
         counts = {name: len(split.texts) for name, split in present.items()}
-        summary = {"rows": counts, "duplicates": data.duplicates, "duplicate_examples": list(data.duplicate_examples)}
-        write_json(folder / "data.json", summary)
+        doubles = {"duplicates": data.duplicates, "duplicate_examples": list(data.duplicate_examples)}
+        domains = {"domains": list(data.domains)} if data.domains else {}
+        write_json(folder / "data.json", {"rows": counts, **doubles, **domains})
 
-    files = [recipe.data.train, recipe.data.validation, recipe.data.test]
-    settings = {"data": recipe.data.model_dump(), "labels": recipe.task.labels, "digests": _digests(files)}
+    scope = recipe.task.out_of_scope
+    files = [*split_files(recipe.data), *([] if scope is None else [scope.validation, scope.test])]
+    settings = {"data": recipe.data.settings(), "labels": recipe.task.labels, "digests": _digests(files)}
+    if recipe.task.kind != FIRST_KIND:
+        settings["kind"] = recipe.task.kind
+    if scope is not None:
+        settings["out_of_scope"] = scope.model_dump(exclude={"false_rejections"})
     return space.stage("data", work, settings=settings)
 
 
 def read_corpora(recipe: Recipe, space: Workspace) -> Path:
     """`corpus.jsonl`: the unlabelled texts of `distill.corpus`, in order, without repeats."""
+    return read_plain_text(recipe, space, recipe.distill.corpus)
+
+
+def read_plain_text(recipe: Recipe, space: Workspace, entries: Sequence[Corpus]) -> Path:
+    """The same of other entries."""
 
     def work(folder: Path) -> None:
         texts: dict[str, None] = {}
-        for entry in recipe.distill.corpus:
+        for entry in entries:
             texts.update(dict.fromkeys(read_corpus(entry, recipe.seed, resolve_path)))
         write_rows(folder / "corpus.jsonl", ({"text": text} for text in texts))
 
-    corpora = [entry.model_dump() for entry in recipe.distill.corpus]
-    digests = _digests([entry.file for entry in recipe.distill.corpus])
+    corpora = [entry.model_dump() for entry in entries]
+    digests = _digests([entry.file for entry in entries])
     return space.stage("corpus", work, settings={"corpus": corpora, "seed": recipe.seed, "digests": digests})
 
 
@@ -73,81 +113,98 @@ def train_teacher(recipe: Recipe, space: Workspace, data: Path) -> Path:
 
     def work(folder: Path) -> None:
         train, held_out = read_split(data / "train.jsonl"), read_split(data / "validation.jsonl")
-        history = fine_tune_teacher(
-            recipe.teacher, recipe.task.labels, train.texts, train.labels, held_out.texts, held_out.labels,
-            max_length=recipe.task.max_length, seed=recipe.seed, folder=folder, checkpoints=folder / CHECKPOINTS,
-        )  # fmt: skip
+        if recipe.learns_by_domain:
+            history = fine_tune_meta_teacher(
+                recipe.teacher, goal_of(recipe, data), read_json(data / "data.json")["domains"], train, held_out,
+                max_length=recipe.task.max_length, seed=recipe.seed, folder=folder, checkpoints=folder / CHECKPOINTS,
+            )  # fmt: skip
+        else:
+            said = answers_of(recipe, train)
+            history = fine_tune_teacher(
+                recipe.teacher, goal_of(recipe, data), train if said is None else replace(train, labels=said.labels),
+                held_out, max_length=recipe.task.max_length, seed=recipe.seed, folder=folder,
+                checkpoints=folder / CHECKPOINTS, wanted=None if said is None else said.logits,
+            )  # fmt: skip
         write_json(folder / "history.json", [asdict(point) for point in history])
 
-    settings = {"teacher": recipe.teacher.model_dump(), "task": recipe.task.model_dump(), "seed": recipe.seed}
-    local = Path(locate_teacher(recipe.teacher.model)) / "model.safetensors"
-    settings["digest"] = {"model": file_digest(local)} if local.is_file() else {}
+    own = recipe.teacher.model_dump(exclude={"inverted_bottleneck", "answers"})
+    settings = {"teacher": own, "task": recipe.task.settings(), "seed": recipe.seed}
+    settings["digest"] = teacher_digest(recipe)
+    if recipe.learns_by_domain:
+        settings["meta"] = True
+    if recipe.teacher.answers is not None:
+        settings["answers"] = _digests([recipe.teacher.answers])
     return space.stage("teacher", work, inputs=[data], settings=settings, collective=True)
 
 
-def ask_teacher(recipe: Recipe, space: Workspace, data: Path, corpus: Path, teacher: Path) -> Path:
-    """The teacher's outputs for training text and corpus, kept on disk for every later epoch and student.
+def answers_of(recipe: Recipe, train: Split) -> Answers | None:
+    """What a black-box teacher said of the training texts; None where the teacher is the encoder itself."""
+    named = recipe.teacher.answers
+    return None if named is None else read_answers(resolve_path(named), train, recipe.task.labels)
 
-    Of no text where nobody learns from them: a student that is cut out of its teacher and not mended.
-    """
-    learning = [part for part in (_student_learning(recipe), recipe.prune and recipe.prune.recovery) if part]
-    hidden = any(part.transfer_epochs > 0 and part.feature_weight > 0 for part in learning)
-    attention = any(part.transfer_epochs > 0 and part.attention_weight > 0 for part in learning)
-    asked = bool(learning) or recipe.quantize.training is not None
-    count = read_json(teacher / "config.json")["num_hidden_layers"]
-    kept = count if recipe.student.architecture == "bert" else recipe.student.layers
 
-    def work(folder: Path) -> None:
-        texts = tokenize(all_texts(data, corpus) if asked else (), teacher, recipe.task.max_length)
-        model, layers = load_teacher(teacher), layer_map(kept, count)
-        write_teacher_outputs(model, texts, folder, layers=layers, hidden=hidden, attention=attention)
-
-    settings: dict[str, Any] = {"hidden": hidden, "attention": attention, "max_length": recipe.task.max_length}
-    if hidden or attention:
-        settings["student_layers"] = kept
-    if not asked:
-        settings["texts"] = "none"
-    return space.stage("teacher-outputs", work, inputs=[data, corpus, teacher], settings=settings)
+def teacher_digest(recipe: Recipe) -> dict[str, str]:
+    """Of the pretrained weights, where they lie on this machine."""
+    local = Path(locate_teacher(recipe.teacher.model)) / "model.safetensors"
+    return {"model": file_digest(local)} if local.is_file() else {}
 
 
 def train_student(recipe: Recipe, space: Workspace, sources: Sources) -> Path:
     """`model.safetensors` and `student.json` of the distilled student, its tokenizer, and `history.json`."""
-    is_copy = recipe.student.architecture == "bert"
+    learning = None if recipe.untrained else recipe.distill
 
     def work(folder: Path) -> None:
-        model, lessons = load_teacher(sources.teacher), read_lessons(recipe, sources, sources.teacher)
-        take_tokenizer(sources.teacher, folder)
-        if is_copy:
-            curves = copy_teacher(model, lessons, folder)
-        else:
-            config = student_config(recipe.student, model.config, lessons.texts.pad_id)
-            curves = distil_student(
-                config, model, lessons, recipe.distill,
-                seed=recipe.distill.seed, folder=folder, checkpoints=folder / CHECKPOINTS,
-            )  # fmt: skip
+        student, alignment, lessons = fresh_student(recipe, sources, folder)
+        curves = distil_student(
+            student, alignment, lessons, learning, method_named(recipe.distill.method),
+            seed=recipe.distill.seed, folder=folder, checkpoints=folder / CHECKPOINTS,
+        )  # fmt: skip
         write_json(folder / "history.json", asdict(curves))
 
-    settings = {
-        "student": {"architecture": "bert"} if is_copy else recipe.student.model_dump(),
-        "distill": {} if is_copy else recipe.distill.model_dump(exclude={"corpus"}),
+    settings: dict[str, Any] = {
+        "student": recipe.student.model_dump(exclude_none=True),
+        "distill": {} if learning is None else learning.model_dump(exclude={"corpus", "general", "augmentation"}),
     }
     # A copy learns nothing: what its teacher was asked is no part of it.
-    learnt_from = [sources.data, sources.corpus, sources.teacher, sources.outputs]
-    inputs = [sources.data, sources.teacher] if is_copy else learnt_from
-    return space.stage("student", work, inputs=inputs, settings=settings, collective=not is_copy)
+    more = [folder for folder in (sources.assistant, sources.general, sources.words) if folder is not None]
+    learnt_from = [sources.data, sources.corpus, sources.teacher, *more, sources.outputs]
+    inputs = [sources.data, sources.teacher] if learning is None else learnt_from
+    return space.stage("student", work, inputs=inputs, settings=settings, collective=learning is not None)
+
+
+def fresh_student(recipe: Recipe, sources: Sources, folder: Path) -> tuple[nn.Module, Alignment, Lessons]:
+    """The student before it is distilled, how it answers to its teacher, and its lessons; its tokenizer goes into
+    `folder`."""
+    shape, seed = recipe.student, recipe.distill.seed
+    if isinstance(shape, BiLstmStudent):
+        assert sources.words is not None
+        take_tokenizer(sources.words, folder)
+        table, lessons = read_word_table(sources.words), read_lessons(recipe, sources, folder)
+        outputs, siamese = lessons.outputs.logits.shape[1], recipe.data.text_pair is not None
+        return *start_word_student(shape, table, outputs, siamese=siamese, seed=seed), lessons
+    model, lessons = load_teacher(sources.teacher), read_lessons(recipe, sources, sources.teacher)
+    take_tokenizer(sources.teacher, folder)
+    if sources.general is not None:
+        return load_student(sources.general), read_alignment(sources.general), lessons
+    if isinstance(shape, BertStudent):
+        return *copy_teacher(model, shape.layers), lessons
+    assistant = None if sources.assistant is None else load_student(sources.assistant)
+    return *start_student(shape, model, lessons, seed, assistant), lessons
 
 
 def read_lessons(recipe: Recipe, sources: Sources, tokenizer_folder: Path) -> Lessons:
     """What a student with the tokenizer of `tokenizer_folder` learns from."""
-    raw, length = all_texts(sources.data, sources.corpus), recipe.task.max_length
-    taught = tokenize(raw, sources.teacher, length)
-    own = taught if tokenizer_folder == sources.teacher else tokenize(raw, tokenizer_folder, length)
+    raw = all_asked(sources.data, sources.corpus)
+    taught = tokenized(recipe, raw, sources.teacher)
+    own = taught if tokenizer_folder == sources.teacher else tokenized(recipe, raw, tokenizer_folder)
     cut = read_cut(tokenizer_folder)
-    aligned = np.ones(len(raw), bool) if cut is None else unchanged(cut, taught, own)
+    aligned = np.ones(len(own), bool) if cut is None else unchanged(cut, taught, own)
     train, held_out = (read_split(sources.data / f"{split}.jsonl") for split in ("train", "validation"))
-    validation = tokenize(held_out.texts, tokenizer_folder, length)
+    validation = tokenized(recipe, held_out, tokenizer_folder)
     teacher_outputs = read_teacher_outputs(sources.outputs, taught)
-    return Lessons(own, teacher_outputs, train.labels, validation, held_out.labels, aligned)
+    meta = read_meta_knowledge(sources.outputs)
+    goal = goal_of(recipe, sources.data)
+    return Lessons(own, teacher_outputs, train.labels, validation, held_out.labels, aligned, meta=meta, goal=goal)
 
 
 def all_texts(data: Path, corpus: Path) -> tuple[str, ...]:
@@ -156,15 +213,19 @@ def all_texts(data: Path, corpus: Path) -> tuple[str, ...]:
     return train + tuple(row["text"] for row in read_rows(corpus / "corpus.jsonl"))
 
 
+def all_asked(data: Path, corpus: Path) -> Split:
+    """The same with the second texts of pairs; without labels."""
+    pairs = read_split(data / "train.jsonl").pairs
+    if pairs is not None:
+        pairs += tuple(row["pair"] for row in read_rows(corpus / "corpus.jsonl"))
+    return Split(all_texts(data, corpus), (), pairs=pairs)
+
+
 def take_tokenizer(source: Path, target: Path) -> None:
     """A student's folder holds its own tokenizer and the list of its cut, since pruning may change them."""
     copy_tokenizer(source, target)
     if (source / CUT_NAME).is_file():
         shutil.copyfile(source / CUT_NAME, target / CUT_NAME)
-
-
-def _student_learning(recipe: Recipe) -> Learning | None:
-    return None if recipe.student.architecture == "bert" else recipe.distill
 
 
 def _digests(files: list[str | None]) -> list[str]:

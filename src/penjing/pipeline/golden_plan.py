@@ -10,8 +10,9 @@ from ..benchmarks.plan import Plan
 from ..runtime.bundle import Bundle
 from ..runtime.errors import BundleError, DataError
 from ..runtime.goldens import GOLDENS_NAME, read_goldens
-from ..runtime.manifest import DETECTOR_TASK
+from ..runtime.manifest import DETECTOR_TASK, EMBEDDING_TASK
 from ..runtime.sample_goldens import read_sample_goldens
+from ..runtime.vector_goldens import read_vector_goldens
 
 LENGTHS = (32, 128)
 """Tokens, where none are given."""
@@ -28,7 +29,8 @@ def golden_plan(bundles: Sequence[Bundle], lengths: Sequence[int] | None, thread
         raise BundleError(f"these bundles answer different questions: {told}: measure them one by one")
     folder = first.verified(GOLDENS_NAME).parent
     if first.manifest.task != DETECTOR_TASK:
-        texts = tuple(golden.text for golden in read_goldens(folder))
+        read = read_vector_goldens if first.manifest.task == EMBEDDING_TASK else read_goldens
+        texts = tuple(golden.text for golden in read(folder))
         return Plan(texts, lengths=tuple(lengths or LENGTHS), threads=threads)
     if lengths:
         raise DataError(f"{first.folder} is a detector, which has one length, its window: leave --length out")

@@ -6,18 +6,26 @@ of the first layer. Left out: weights; loaders run the bundle's ONNX file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ..compress.models.bert import BertClassifier
+from ..compress.models.bilstm import BiLstmClassifier
 from ..compress.models.mobilebert import MobileBertClassifier
 from .sections import Recipe
 
 
-def transformers_config(recipe: Recipe, model: MobileBertClassifier | BertClassifier) -> dict[str, Any]:
-    """Of a student of either architecture."""
+def transformers_config(
+    recipe: Recipe, model: MobileBertClassifier | BertClassifier | BiLstmClassifier, outputs: Sequence[str]
+) -> dict[str, Any]:
+    """Of a student of any architecture; `outputs` are the names of the logits."""
+    task = recipe.task.meaning
+    names = {str(i): name for i, name in enumerate(outputs)}
+    labels = {"id2label": names, "label2id": {name: int(i) for i, name in names.items()}}
+    if isinstance(model, BiLstmClassifier):
+        return {**_bilstm(model, recipe.task.max_length), "problem_type": task.problem, **labels}
     shape = model.config
-    names = {str(i): name for i, name in enumerate(recipe.task.labels)}
     own = _bert(model) if isinstance(model, BertClassifier) else _mobilebert(model)
     uneven = {"layer_shapes": [asdict(layer) for layer in shape.layers]} if len(set(shape.layers)) > 1 else {}
     return {
@@ -33,16 +41,35 @@ def transformers_config(recipe: Recipe, model: MobileBertClassifier | BertClassi
         "type_vocab_size": shape.type_vocab_size,
         "hidden_act": shape.activation,
         "pad_token_id": shape.pad_id,
-        "problem_type": "single_label_classification",
-        "id2label": names,
-        "label2id": {name: int(i) for i, name in names.items()},
+        **({} if task.by_word else {"problem_type": task.problem}),
+        **labels,
     }
+
+
+def _bilstm(model: BiLstmClassifier, longest: int) -> dict[str, Any]:
+    """transformers has no such model: its loaders open the tokenizer and pass over the rest."""
+    shape = model.config
+    return {
+        "model_type": "bilstm",
+        "vocab_size": shape.vocab_size,
+        "embedding_size": shape.embedding_size,
+        "channels": shape.channels,
+        "hidden_size": shape.hidden_size,
+        "classifier_size": shape.classifier_size,
+        "siamese": shape.siamese,
+        "max_position_embeddings": longest,
+        "pad_token_id": shape.pad_id,
+    }
+
+
+def _head(model: MobileBertClassifier | BertClassifier) -> str:
+    return "TokenClassification" if model.config.by_word else "SequenceClassification"
 
 
 def _mobilebert(model: MobileBertClassifier) -> dict[str, Any]:
     shape = model.config
     return {
-        "architectures": ["MobileBertForSequenceClassification"],
+        "architectures": [f"MobileBertFor{_head(model)}"],
         "model_type": "mobilebert",
         "intra_bottleneck_size": shape.bottleneck_size,
         "num_feedforward_networks": len(shape.layers[0].feed_forwards),
@@ -53,7 +80,7 @@ def _mobilebert(model: MobileBertClassifier) -> dict[str, Any]:
 
 def _bert(model: BertClassifier) -> dict[str, Any]:
     return {
-        "architectures": ["BertForSequenceClassification"],
+        "architectures": [f"BertFor{_head(model)}"],
         "model_type": "bert",
         "layer_norm_eps": model.config.layer_norm_eps,
         "position_embedding_type": "absolute",

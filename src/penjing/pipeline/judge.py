@@ -15,6 +15,7 @@ from ..export.verify import FileProof, wilson_interval
 from ..runtime.bundle import open_bundle
 from ..runtime.manifest import MANIFEST_NAME
 from .cuts import cut_rounds
+from .goals import questions
 from .proof import Made
 from .report import Curve, CurvePoint, DataSummary, ModelRow, Report, Share, write_report
 from .sections import Recipe
@@ -31,10 +32,11 @@ def measure_bundles(recipe: Recipe, space: Workspace, made: Made) -> Path:
     bundles = {STUDENT: space.root / BUNDLE, TEACHER: space.root / TEACHER_BUNDLE}
 
     def work(folder: Path) -> None:
-        texts = read_split(made.data / "validation.jsonl").texts[: recipe.benchmark.texts]
+        texts = questions(read_split(made.data / "validation.jsonl").first(recipe.benchmark.texts))
         settings = recipe.benchmark.model_dump(exclude={"texts"})
         subjects = subjects_of([(role, open_bundle(bundle)) for role, bundle in bundles.items()], _label)
-        plan = Plan(texts=texts, seed=recipe.seed, transformers_folder=made.teacher, **settings)
+        peer = None if recipe.task.meaning.by_word else made.teacher  # that pipeline answers whole texts
+        plan = Plan(texts=texts, seed=recipe.seed, transformers_folder=peer, **settings)
         write_json(folder / "run.json", measure(subjects, plan).to_json())
 
     digests = [file_digest(bundle / MANIFEST_NAME) for bundle in bundles.values()]

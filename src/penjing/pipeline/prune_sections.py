@@ -13,7 +13,10 @@ from .section import Section
 
 
 class Learning(Section):
-    """First the transfer (feature maps, attention, logits) on corpus and task text, then the task."""
+    """First the transfer (feature maps, attention, logits) on corpus and task text, then the task.
+
+    What a weight is of depends on the method; by default these are MobileBERT's.
+    """
 
     transfer_epochs: int = Field(default=1, ge=0)
     transfer_learning_rate: float = Field(default=1e-3, gt=0)
@@ -26,6 +29,7 @@ class Learning(Section):
     label_weight: float = Field(default=0.0, ge=0, description="weight of the gold labels' cross-entropy")
     feature_weight: float = Field(default=1.0, ge=0)
     attention_weight: float = Field(default=1.0, ge=0)
+    statistics: bool = Field(default=False, description="match the means and variances of feature maps, too")
     evaluations_per_epoch: int = Field(default=1, ge=1)
 
 

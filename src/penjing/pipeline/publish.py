@@ -87,13 +87,13 @@ def _quality(name: str, made: Sequence[Made]) -> Claims:
         teacher = judged[split]
         values = [p.value for m in made for p in m.proof.student_torch if p.split == split]
         mean = float(np.mean(values))
-        yield stated(f"{name}.teacher.{split}", teacher.value, "accuracy", (teacher.low, teacher.high), teacher.n)
-        yield stated(f"{name}.student.{split}", mean, "accuracy", t_interval(values), teacher.n)
+        yield stated(f"{name}.teacher.{split}", teacher.value, teacher.metric, (teacher.low, teacher.high), teacher.n)
+        yield stated(f"{name}.student.{split}", mean, teacher.metric, t_interval(values), teacher.n)
         if split == "validation":
             yield stated(f"{name}.loss", teacher.value - mean, "share", None, teacher.n)
     starts = [float(read_json(m.student / "history.json")["start"]) for m in made]
-    n = made[0].proof.agreement_n
-    yield stated(f"{name}.student.start", float(np.mean(starts)), "accuracy", t_interval(starts), n)
+    n, metric = made[0].proof.agreement_n, made[0].proof.teacher_torch[0].metric
+    yield stated(f"{name}.student.start", float(np.mean(starts)), metric, t_interval(starts), n)
     files = [p for m in made for p in m.proof.student if p.split == "validation"]
     drop = max(_drop(m.proof, kind) for m in made for kind in ("onnx", "tflite"))
     yield stated(f"{name}.int8.drop", max(0.0, drop), "share", None, files[0].n)

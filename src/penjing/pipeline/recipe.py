@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from ..runtime.errors import RecipeError
 from .detection.sections import DetectorRecipe
+from .embedding.sections import EmbeddingRecipe
 from .section import Section
 from .sections import Recipe
+from .student_sections import ARCHITECTURES
+from .task_sections import TEXT_KINDS
 
-AnyRecipe = Recipe | DetectorRecipe
-KINDS: dict[str, type[Recipe] | type[DetectorRecipe]] = {
-    "text-classification": Recipe, "anomaly-detection": DetectorRecipe
+AnyRecipe = Recipe | DetectorRecipe | EmbeddingRecipe
+S = TypeVar("S", bound=Section)
+KINDS: dict[str, type[Recipe] | type[DetectorRecipe] | type[EmbeddingRecipe]] = {
+    **dict.fromkeys(TEXT_KINDS, Recipe), "anomaly-detection": DetectorRecipe, "embedding": EmbeddingRecipe
 }  # fmt: skip
 """By `task.kind`; text if it is not given."""
+CHOOSERS = ("kind", "architecture")
+"""The keys whose value says which of several sections it is."""
 
 
 def built_in_recipes() -> dict[str, Path]:
@@ -42,12 +49,7 @@ def load_recipe(name_or_path: str, overrides: tuple[str, ...] = ()) -> AnyRecipe
     if not path.is_file():
         known = ", ".join(built_in_recipes())
         raise RecipeError(f"no recipe {name_or_path!r}: give a YAML file or one of the built-in recipes: {known}")
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not YAML: {_one_line(error)}") from None
-    if not isinstance(raw, dict):
-        raise RecipeError(f"{path} must hold sections (name, task, data, ...), not {type(raw).__name__}")
+    raw = read_sections(path)
     for override in overrides:
         _override(raw, override)
     return check_recipe(raw, str(path))
@@ -57,8 +59,20 @@ def load_text_recipe(name_or_path: str, overrides: tuple[str, ...] = ()) -> Reci
     """The same for what works on text alone; raises RecipeError for a detector's recipe, too."""
     recipe = load_recipe(name_or_path, overrides)
     if not isinstance(recipe, Recipe):
-        raise RecipeError(f"{name_or_path} is a recipe for {recipe.task.kind}: this works on text-classification alone")
+        kind = recipe.task.kind
+        raise RecipeError(f"{name_or_path} is a recipe for {kind}: this works on {TEXT_KINDS[0]} and the like")
     return recipe
+
+
+def read_sections(path: Path) -> dict[str, Any]:
+    """What a YAML file of sections holds, unchecked; raises RecipeError for a file that holds anything else."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not YAML: {_one_line(error)}") from None
+    if not isinstance(raw, dict):
+        raise RecipeError(f"{path} must hold sections (name, task, data, ...), not {type(raw).__name__}")
+    return raw
 
 
 def check_recipe(raw: dict[str, Any], source: str) -> AnyRecipe:
@@ -67,10 +81,15 @@ def check_recipe(raw: dict[str, Any], source: str) -> AnyRecipe:
     kind = task.get("kind", "text-classification") if isinstance(task, dict) else "text-classification"
     if kind not in KINDS:
         raise RecipeError(f"{source}: task.kind is {kind!r}: choose of {', '.join(KINDS)}")
+    return check_section(KINDS[kind], raw, source)
+
+
+def check_section(kind: type[S], raw: dict[str, Any], source: str) -> S:
+    """Builds the section from plain data; raises RecipeError as `check_recipe` does."""
     try:
-        return KINDS[kind].model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
-        problems = "; ".join(_explain(item, KINDS[kind]) for item in error.errors())
+        problems = "; ".join(_explain(item, kind) for item in error.errors())
         raise RecipeError(f"{source}: {problems}") from None
 
 
@@ -109,10 +128,15 @@ def _override(raw: dict[str, Any], override: str) -> None:
 
 
 def _explain(item: Any, recipe: type[Section]) -> str:
-    place = ".".join(str(part) for part in item["loc"])
+    named = _without_choice(item["loc"])
+    place = ".".join(str(part) for part in named)
+    if item["type"] == "union_tag_invalid":
+        context = item["ctx"]
+        return f"{place}: no {context['tag']!r} here: choose of {context['expected_tags'].replace(chr(39), '')}"
     if item["type"] == "extra_forbidden":
         *sections, key = item["loc"]
         valid = _keys_at(recipe, sections)
+        sections = named[:-1]
         near = difflib.get_close_matches(str(key), valid, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"allowed here: {', '.join(valid)}"
         where = f"section {'.'.join(map(str, sections))!r}" if sections else "the top level"
@@ -124,6 +148,12 @@ def _explain(item: Any, recipe: type[Section]) -> str:
     return f"{place}: {message}{given}" if place else message
 
 
+def _without_choice(places: Sequence[Any]) -> list[Any]:
+    """Without the architecture that pydantic puts behind `student`, which nobody wrote there."""
+    chosen = tuple(places[:2]) in [("student", name) for name in ARCHITECTURES]
+    return [*places[:1], *places[2:]] if chosen else list(places)
+
+
 def _keys_at(recipe: type[Section], places: list[Any]) -> list[str]:
     """The keys of the section at `places`: a number is a place in a list, a kind's name one of a section's kinds."""
     choices = [recipe]
@@ -131,7 +161,7 @@ def _keys_at(recipe: type[Section], places: list[Any]) -> list[str]:
         chosen = [
             choice
             for choice in choices
-            if "kind" in choice.model_fields and choice.model_fields["kind"].default == place
+            if any(name in choice.model_fields and choice.model_fields[name].default == place for name in CHOOSERS)
         ]
         choices = chosen or _sections_in(choices[0].model_fields[place].annotation)
     return list(choices[0].model_fields)

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..runtime.errors import ExportError
+from .ask import ask_teacher, read_words
+from .assistant import with_assistant
+from .augmented import augment_corpus
 from .detection.fit import fit_detector
 from .detection.judge import measure_detector, report_detector
 from .detection.proof import Made as MadeDetector
@@ -15,8 +18,17 @@ from .detection.proof import prove_detector
 from .detection.samples import read_samples
 from .detection.sections import DetectorRecipe
 from .detection.ship import describe_detector, export_detector, ship_detector
-from .fit import Sources, ask_teacher, read_corpora, read_data, train_student, train_teacher
+from .embedding.fit import make_sources as make_embedding_sources
+from .embedding.fit import train_sentence_student
+from .embedding.judge import measure_embedding, report_embedding
+from .embedding.proof import Made as MadeEmbedding
+from .embedding.proof import prove_encoder, prove_sentence_student
+from .embedding.sections import EmbeddingRecipe
+from .embedding.ship import export_encoder, export_sentence_student, ship_embedding
+from .fit import Sources, read_corpora, read_data, train_student, train_teacher
+from .general import teach_generally
 from .judge import measure_bundles, write_reports
+from .method_check import check_method
 from .proof import Made, prove_student, prove_teacher
 from .prune import plan_cut, prune_student
 from .recipe import AnyRecipe
@@ -43,15 +55,20 @@ def run_recipe(recipe: AnyRecipe, out: Path) -> Path:
     Raises PenjingError for bad input, an output folder that cannot be written, or a file beyond its limits; then the
     report says which file, by how much, and where it goes wrong first.
     """
-    space, line = Workspace(out), DETECTION if isinstance(recipe, DetectorRecipe) else TEXT
+    return run_in(recipe, Workspace(out))
+
+
+def run_in(recipe: AnyRecipe, space: Workspace, *, timed: bool = True) -> Path:
+    """The same in a working folder that is already one. Not `timed`, where other work would spoil every latency."""
+    line = LINES.get(type(recipe), TEXT)
     with space.locked():
         made = line.make(recipe, space)
         if made.broken:
             line.report(recipe, space, made, None)
             sentences = "; ".join(made.broken)
-            raise ExportError(f"{sentences}; see {out / 'report.html'}, then retrain or change limits")
+            raise ExportError(f"{sentences}; see {space.root / 'report.html'}, then retrain or change limits")
         bundle = line.ship(recipe, space, made)
-        measured = line.measure(recipe, space, made)
+        measured = line.measure(recipe, space, made) if timed else None
         line.report(recipe, space, made, measured)
     return bundle
 
@@ -71,10 +88,15 @@ def make_and_prove(recipe: Recipe, space: Workspace) -> Made:
 
 def make_sources(recipe: Recipe, space: Workspace) -> Sources:
     """What every student learns from: text, the teacher, and what it says of the text."""
+    check_method(recipe)
     data = read_data(recipe, space)
-    corpus = read_corpora(recipe, space)
+    corpus = augment_corpus(recipe, space, data, read_corpora(recipe, space))
+    words = read_words(recipe, space, data, corpus)
     teacher = train_teacher(recipe, space, data)
-    return Sources(data, corpus, teacher, ask_teacher(recipe, space, data, corpus, teacher))
+    if recipe.teacher.inverted_bottleneck is not None:
+        return with_assistant(recipe, space, data, corpus, teacher)
+    outputs = ask_teacher(recipe, space, data, corpus, teacher)
+    return Sources(data, corpus, teacher, outputs, general=teach_generally(recipe, space), words=words)
 
 
 def make_detector(recipe: DetectorRecipe, space: Workspace) -> MadeDetector:
@@ -84,6 +106,17 @@ def make_detector(recipe: DetectorRecipe, space: Workspace) -> MadeDetector:
     files = export_detector(recipe, space, data, fitted)
     proof = prove_detector(recipe, space, data, fitted, files)
     return MadeDetector(data, fitted, describe_detector(recipe, space, data, files, proof), proof)
+
+
+def make_embedding(recipe: EmbeddingRecipe, space: Workspace) -> MadeEmbedding:
+    """The same of a sentence encoder: its student learns its teacher's vectors."""
+    sources = make_embedding_sources(recipe, space)
+    student = train_sentence_student(recipe, space, sources)
+    files = export_sentence_student(recipe, space, student)
+    teacher_files = export_encoder(recipe, space, sources.teacher)
+    teacher_proof = prove_encoder(recipe, space, sources.data, sources.teacher, teacher_files)
+    proof = prove_sentence_student(recipe, space, sources.data, student, files)
+    return MadeEmbedding(sources.data, sources.teacher, student, files, teacher_files, proof, teacher_proof)
 
 
 def plan_first_round(recipe: Recipe, out: Path) -> Path:
@@ -96,3 +129,6 @@ def plan_first_round(recipe: Recipe, out: Path) -> Path:
 
 TEXT = Line(make_and_prove, ship_bundles, measure_bundles, write_reports)
 DETECTION = Line(make_detector, ship_detector, measure_detector, report_detector)
+EMBEDDING = Line(make_embedding, ship_embedding, measure_embedding, report_embedding)
+LINES: dict[type, Line] = {DetectorRecipe: DETECTION, EmbeddingRecipe: EMBEDDING}
+"""By the kind of recipe; text for others."""

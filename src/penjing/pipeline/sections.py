@@ -10,43 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from .augmentation_section import Augmentation
+from .data_section import Data
 from .prune_sections import Learning, Prune
 from .section import Length, Section
-
-
-class Task(Section):
-    """What the model decides. `labels` are the label names in the order of the logits."""
-
-    kind: Literal["text-classification"] = "text-classification"
-    labels: tuple[str, ...] = Field(min_length=2)
-    max_length: int = Field(default=128, ge=4, description="longest input in tokens; longer texts are cut")
-
-    @model_validator(mode="after")
-    def _labels_differ(self) -> Task:
-        if len(set(self.labels)) != len(self.labels) or not all(self.labels):
-            raise ValueError(f"labels are {list(self.labels)}: give each class one name, all different")
-        return self
-
-
-class Data(Section):
-    """Labelled text: two files (TSV, CSV, JSON Lines, Parquet; .gz and .xz too), or a data set of the hub."""
-
-    train: str | None = None
-    validation: str | None = None
-    test: str | None = None
-    hub: str | None = Field(default=None, description="a data set id for `datasets.load_dataset`, instead of files")
-    hub_config: str | None = None
-    text: str = Field(default="text", description="column that holds the text")
-    label: str = Field(default="label", description="column that holds the label: a name, or its number in task.labels")
-    limit: int | None = Field(default=None, ge=8, description="use only this many training rows (for a quick try)")
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Data:
-        if (self.hub is None) == (self.train is None):
-            raise ValueError("give either `train` and `validation` files or a `hub` data set")
-        if self.train is not None and self.validation is None:
-            raise ValueError("`validation` is missing: the proof and the best epoch need held-out text")
-        return self
+from .student_sections import AnyStudent, BertStudent, BiLstmStudent, Student
+from .task_sections import Task
 
 
 class Teacher(Section):
@@ -58,22 +27,14 @@ class Teacher(Section):
     learning_rate: float = Field(default=5e-5, gt=0)
     warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps over which the rate rises")
     evaluations_per_epoch: int = Field(default=1, ge=1)
-
-
-class Student(Section):
-    """The student's shape: MobileBERT (arXiv 2004.02984, section 3) of these sizes, or `bert`: the teacher itself, for
-    `prune` to cut the student out of; then the sizes are the teacher's."""
-
-    architecture: Literal["mobilebert", "bert"] = "mobilebert"
-    layers: int = Field(default=6, ge=1)
-    hidden_size: int = Field(default=384, ge=8)
-    bottleneck_size: int = Field(default=96, ge=4)
-    embedding_size: int = Field(default=96, ge=4)
-    heads: int = Field(default=12, ge=1)
-    intermediate_size: int = Field(default=384, ge=4)
-    feed_forwards: int = Field(default=4, ge=1)
-    norm: Literal["no_norm", "layer_norm"] = "no_norm"
-    activation: Literal["relu", "gelu"] = "relu"
+    answers: str | None = Field(
+        default=None,
+        description="a table of another model's logits (a column a label) or labels of the training texts, which the"
+        " encoder imitates: a black-box teacher",
+    )
+    inverted_bottleneck: Learning | None = Field(
+        default=None, description="how it is distilled into MobileBERT's teacher (IB-BERT) first, to be learnt from"
+    )
 
 
 class Corpus(Section):
@@ -85,10 +46,29 @@ class Corpus(Section):
     rows: int | None = Field(default=None, ge=1, description="take this many sentences, drawn by the seed")
 
 
+MethodName = Literal[
+    "mobilebert", "mobilebert-joint", "mobilebert-progressive", "tinybert", "patient", "distilbert", "minilm",
+    "minilmv2", "logits", "mean-squared-logits", "meta-kd",
+]  # fmt: skip
+
+
+class General(Section):
+    """Distillation on plain text before the task, from the teacher before it was fine-tuned (TinyBERT's first stage):
+    the transfer of `distill.method` alone."""
+
+    corpus: tuple[Corpus, ...] = Field(min_length=1)
+    epochs: int = Field(default=3, ge=1)
+    learning_rate: float = Field(default=5e-4, gt=0)
+    batch_size: int = Field(default=64, ge=1)
+
+
 class Distill(Learning):
     """How a fresh student learns, and the unlabelled text that it and a pruned one learn from beside the task's."""
 
+    method: MethodName = Field(default="mobilebert", description="the published method; see docs/methods.md")
     corpus: tuple[Corpus, ...] = ()
+    general: General | None = None
+    augmentation: Augmentation | None = None
     seed: int = Field(default=1, ge=0, description="the student's own seed, so that seeds can share one teacher")
 
 
@@ -157,13 +137,23 @@ class Recipe(Section):
     task: Task
     data: Data
     teacher: Teacher = Teacher()
-    student: Student = Student()
+    student: AnyStudent = Student()
     distill: Distill = Distill()
     prune: Prune | None = None
     quantize: Quantize = Quantize()
     export: Export = Export()
     limits: Limits = Limits()
     benchmark: Benchmark = Benchmark()
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the student is the teacher itself, which pruning cuts."""
+        return isinstance(self.student, BertStudent) and self.student.layers is None
+
+    @property
+    def learns_by_domain(self) -> bool:
+        """Whether the teacher is a meta-teacher."""
+        return self.distill.method == "meta-kd" and not self.untrained
 
     @property
     def latency_precision(self) -> Literal["fp32", "int8"] | None:
@@ -190,6 +180,77 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _student_comes_about(self) -> Recipe:
+        if self.untrained and "method" in self.distill.model_fields_set:
+            raise ValueError(
+                f"student.architecture bert without layers is the teacher itself, which is not distilled, so"
+                f" distill.method {self.distill.method} does nothing: give student.layers, or take the method out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lstm_fits(self) -> Recipe:
+        if not isinstance(self.student, BiLstmStudent):
+            return self
+        parts = {
+            "prune": self.prune is not None,
+            "quantize.training": self.quantize.training is not None,
+            f"task.kind {self.task.kind}": self.task.kind == "token-classification",
+        }
+        unfit = next((part for part, given in parts.items() if given), None)
+        if unfit is not None:
+            raise ValueError(f"{unfit} is not for student.architecture bilstm: leave it out, or choose mobilebert")
+        return self
+
+    @model_validator(mode="after")
+    def _domains_fit(self) -> Recipe:
+        if self.data.has_domains and self.task.kind != "text-classification":
+            raise ValueError(f"domains are those of texts with one label each, but task.kind is {self.task.kind}")
+        if self.data.has_domains and self.task.out_of_scope is not None:
+            raise ValueError("texts that are out of scope have no domain: leave task.out_of_scope or the domains out")
+        return self
+
+    @model_validator(mode="after")
+    def _black_box_fits(self) -> Recipe:
+        if self.teacher.answers is not None and (self.task.kind != "text-classification" or self.learns_by_domain):
+            raise ValueError(
+                f"teacher.answers are of a plain text-classification, not of {self.task.kind} with"
+                f" {self.distill.method}: take them out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _assistant_fits(self) -> Recipe:
+        if self.teacher.inverted_bottleneck is not None and not isinstance(self.student, Student):
+            raise ValueError(
+                f"teacher.inverted_bottleneck has a mobilebert student's shape, but student.architecture is"
+                f" {self.student.architecture}: leave one of the two out"
+            )
+        if self.teacher.inverted_bottleneck is not None and self.distill.general is not None:
+            raise ValueError(
+                "distill.general is of the teacher before it was fine-tuned, teacher.inverted_bottleneck comes after:"
+                " leave one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _task_fits(self) -> Recipe:
+        kind, pair = self.task.kind, self.data.text_pair
+        if kind == "token-classification" and pair is not None:
+            raise ValueError(f"data.text_pair does not go with {kind}, which labels words of one text: leave it out")
+        if self.prune is not None and (kind != "text-classification" or pair is not None):
+            given = kind if pair is None else "pairs of texts"
+            raise ValueError(f"prune weighs units by what they do for one label of one text, not {given}: leave it out")
+        if kind == "token-classification" and self.distill.general is not None:
+            raise ValueError(f"distill.general teaches a student of whole texts, not of {kind}: leave it out")
+        if self.data.label_separator is not None and kind != "multi-label-classification":
+            raise ValueError(f"data.label_separator is between the labels of a text that has many, not for {kind}")
+        for part in ("corpus", "general"):
+            if pair is not None and getattr(self.distill, part, None):
+                raise ValueError(f"distill.{part} is of single texts, but the task is one of pairs: leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _zeros_stay(self) -> Recipe:
         if self.quantize.training is not None and self.prune is not None and self.prune.sparsity:
             raise ValueError(
@@ -201,7 +262,9 @@ class Recipe(Section):
     def _slimming_fits(self) -> Recipe:
         student = self.student
         if self.prune is not None and self.prune.units == "slimming":
-            given = "bert" if student.architecture == "bert" else f"mobilebert with the activation {student.activation}"
+            given: str = student.architecture
+            if isinstance(student, Student):
+                given += f" with the activation {student.activation}"
             if given != "mobilebert with the activation relu":
                 raise ValueError(
                     f"prune.units: slimming cuts the neurons of a mobilebert student with the activation relu, this one"

@@ -16,9 +16,10 @@ from ..export.quantize import quantize_onnx, quantize_tflite
 from ..export.to_onnx import export_onnx
 from ..export.to_tflite import export_tflite
 from ..runtime.engine import open_engine
-from ..runtime.goldens import Golden, make_goldens
+from ..runtime.goldens import make_goldens, smallest_margin
 from ..runtime.tokenizer import TextTokenizer
 from .describe import describe_text_files
+from .goals import goal_of
 from .hugging_face import transformers_config
 from .model_card import model_card
 from .proof import Made
@@ -38,7 +39,10 @@ PACKAGES = (
 BUNDLE, TEACHER_BUNDLE = "bundle", "teacher-bundle"
 """In the output folder: the student's, and the teacher's, to measure beside it."""
 SMALLEST_MARGIN = 0.2
-"""Between the two largest logits. Another CPU may round an int8 file differently; a near tie would prove nothing."""
+"""How far a logit is from another decision. Another CPU may round an int8 file differently; a near tie would prove
+nothing."""
+WORD_GOLDENS = 12
+"""Of texts with logits for every word, which take room."""
 
 
 class TeacherForExport(nn.Module):
@@ -101,31 +105,38 @@ def ship_bundles(recipe: Recipe, space: Workspace, made: Made) -> Path:
 
 def _pack(recipe: Recipe, space: Workspace, made: Made) -> None:
     proof = made.proof
-    texts = [*read_split(made.data / "validation.jsonl").texts[:GOLDEN_TEXTS], *NASTY_TEXTS]
+    task, goal = recipe.task.meaning, goal_of(recipe, made.data)
+    held_out = read_split(made.data / "validation.jsonl").first(WORD_GOLDENS if task.by_word else GOLDEN_TEXTS)
+    texts = [*held_out.texts, *NASTY_TEXTS]
+    pairs = None if held_out.pairs is None else [*held_out.pairs, *reversed(NASTY_TEXTS)]
     model = load_student(made.student)
     quality = [file.quality for file in proof.student]
     before = None if made.before is None else made.before.proof
     sparsity = read_sparsity(made.student)
     card = model_card(recipe, count_parameters(model), proof, sparsity, before)
-    student_config = transformers_config(recipe, model)
+    student_config = transformers_config(recipe, model, goal.outputs)
     teacher_quality = [file.quality for file in proof.teacher]
     teacher_card = f"# {recipe.name}: the teacher\n\nPacked only to measure the student beside it.\n"
     teacher_config = read_json(made.teacher / "config.json")
-    for folder, origin, source, config, shown, readme in (
-        (space.root / BUNDLE, made.student, made.files, student_config, quality, card),
-        (space.root / TEACHER_BUNDLE, made.teacher, made.teacher_files, teacher_config, teacher_quality, teacher_card),
-    ):
+    for folder, origin, source, config, shown, readme, after in (
+        (space.root / BUNDLE, made.student, made.files, student_config, quality, card, proof.after),
+        (
+            space.root / TEACHER_BUNDLE, made.teacher, made.teacher_files, teacher_config, teacher_quality,
+            teacher_card, proof.teacher_after,
+        ),
+    ):  # fmt: skip
         models = model_files(source)
         tokenizer = TextTokenizer(origin, recipe.task.max_length)
         engines = {name: open_engine(path, path.suffix.lstrip(".")) for name, path in models.items()}
-        goldens = make_goldens(texts, tokenizer, engines, recipe.task.labels)
+        goldens = make_goldens(texts, tokenizer, engines, goal.outputs, after, pairs)
         write_bundle(
-            folder, name=recipe.name, task=recipe.task.kind, labels=recipe.task.labels, model_files=models,
+            folder, name=recipe.name, task=recipe.task.kind, labels=goal.outputs, model_files=models,
             tokenizer_folder=origin, config=config, recipe_yaml=recipe_to_yaml(recipe),
             sequence_lengths=recipe.export.sequence_lengths if "model.tflite" in models else (),
             max_length=recipe.task.max_length, quality=shown,
-            goldens=[golden for golden in goldens if _margin(golden) >= SMALLEST_MARGIN],
+            goldens=[golden for golden in goldens if smallest_margin(golden, after) >= SMALLEST_MARGIN],
             provenance=_origin(recipe, sparsity if origin == made.student else None), readme=readme,
+            after=after, pair=pairs is not None,
         )  # fmt: skip
 
 
@@ -144,9 +155,3 @@ def _in_precisions(recipe: Recipe, source: Path, quantize: Callable[[Path, Path]
         quantize(source, source.with_name(f"{source.stem}.int8{source.suffix}"))
     if "fp32" not in recipe.quantize.precisions:
         source.unlink()
-
-
-def _margin(golden: Golden) -> float:
-    """Smallest distance between the two largest logits over all files."""
-    ordered = (sorted(logits, reverse=True) for logits in golden.logits.values())
-    return min(first - second for first, second, *_ in ordered)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from ...compress.distill.student import student_config
 from ...runtime.errors import RecipeError, TargetError
 from ..sections import Recipe
+from ..student_sections import Student
 from .files import operators_of
 from .profile import Profile, kind_of
 from .shapes import WORDS, Drawn
@@ -63,10 +64,10 @@ def predict_student(
 
 def student_of(recipe: Recipe) -> Drawn:
     """The recipe's student with random weights. Raises RecipeError when it is to be cut out of its teacher."""
-    if recipe.student.architecture == "bert":
+    if not isinstance(recipe.student, Student):
         raise RecipeError(
-            f"{recipe.name}: student.architecture is bert, whose layers pruning chooses later: latency is foretold for"
-            " mobilebert; give pruning a budget with prune.budget.latency_ms instead"
+            f"{recipe.name}: student.architecture is {recipe.student.architecture}: latency is foretold for mobilebert;"
+            " a bert is cut out of its teacher, to a budget if you like: prune.budget.latency_ms"
         )
     lengths = tuple(sorted(recipe.export.sequence_lengths))
     longest = max(*lengths, *recipe.benchmark.lengths)
@@ -75,7 +76,7 @@ def student_of(recipe: Recipe) -> Drawn:
     by_engine: dict[str, tuple[int, ...]] = {
         engine: lengths if engine == "tflite" else (longest,) for engine in recipe.export.formats
     }
-    return Drawn(recipe.name, config, len(recipe.task.labels), by_engine)
+    return Drawn(recipe.name, config, len(recipe.task.meaning.outputs(recipe.task.labels)), by_engine)
 
 
 def lengths_of(recipe: Recipe) -> list[int]:
