@@ -6,7 +6,6 @@ Left out: tokenizing (`tokens.py`) and file formats (`tables.py`).
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,13 +13,10 @@ from typing import Any, Protocol
 
 from ..runtime.answers import REJECTED
 from ..runtime.errors import DataError
+from .sentences import split_sentences
 from .tables import WORD_FILES, file_kind, read_lines, read_table, read_tagged_words
 from .tasks import one_label
 from .tasks.task import Gold, Task
-
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-SENTENCE_WORDS = (3, 60)
-"""Shorter sentences teach little; longer ones are mostly lists and broken markup."""
 
 LABEL_SEPARATOR = ","
 """Between the labels of a text that has many."""
@@ -146,8 +142,7 @@ def read_corpus(entry: CorpusEntry, seed: int, resolve: Resolve) -> list[str]:
         cells = (row[entry.column] for row in read_table(path, (entry.column,)))
         texts = [str(cell) for cell in cells if cell is not None]
     if entry.sentences:
-        texts = [s for text in texts for s in SENTENCE_END.split(text)]
-        texts = [s for s in texts if SENTENCE_WORDS[0] <= len(s.split()) <= SENTENCE_WORDS[1]]
+        texts = [sentence for text in texts for sentence in split_sentences(text)]
     texts = list(dict.fromkeys(text.strip() for text in texts if text.strip()))
     if not texts:
         raise DataError(f"{path} holds no text for the corpus: name a file with one sentence a line")

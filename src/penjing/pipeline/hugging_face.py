@@ -13,11 +13,14 @@ from typing import Any
 from ..compress.models.bert import BertClassifier
 from ..compress.models.bilstm import BiLstmClassifier
 from ..compress.models.mobilebert import MobileBertClassifier
+from ..compress.models.two_towers import TwoTowerClassifier
 from .sections import Recipe
 
 
 def transformers_config(
-    recipe: Recipe, model: MobileBertClassifier | BertClassifier | BiLstmClassifier, outputs: Sequence[str]
+    recipe: Recipe,
+    model: MobileBertClassifier | BertClassifier | BiLstmClassifier | TwoTowerClassifier,
+    outputs: Sequence[str],
 ) -> dict[str, Any]:
     """Of a student of any architecture; `outputs` are the names of the logits."""
     task = recipe.task.meaning
@@ -62,15 +65,18 @@ def _bilstm(model: BiLstmClassifier, longest: int) -> dict[str, Any]:
     }
 
 
-def _head(model: MobileBertClassifier | BertClassifier) -> str:
+def _head(model: MobileBertClassifier | TwoTowerClassifier | BertClassifier) -> str:
     return "TokenClassification" if model.config.by_word else "SequenceClassification"
 
 
-def _mobilebert(model: MobileBertClassifier) -> dict[str, Any]:
+def _mobilebert(model: MobileBertClassifier | TwoTowerClassifier) -> dict[str, Any]:
     shape = model.config
+    # transformers has no two towers: its loaders open the tokenizer and pass over the rest.
+    towers = isinstance(model, TwoTowerClassifier)
+    named = {} if towers else {"architectures": [f"MobileBertFor{_head(model)}"]}
     return {
-        "architectures": [f"MobileBertFor{_head(model)}"],
-        "model_type": "mobilebert",
+        **named,
+        "model_type": "mobilebert-two-towers" if towers else "mobilebert",
         "intra_bottleneck_size": shape.bottleneck_size,
         "num_feedforward_networks": len(shape.layers[0].feed_forwards),
         "normalization_type": shape.norm,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import unicodedata
 from collections.abc import Sequence
 
 
@@ -14,9 +15,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not sys.stdout.isatty():
         print("\n".join("\t".join(row) for row in cells))
         return
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    widths = [max(_width(row[i]) for row in cells) for i in range(len(columns))]
     for row in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        padded = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(padded).rstrip())
 
 
 def print_facts(facts: Sequence[tuple[str, str]]) -> None:
@@ -29,6 +31,11 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
 def note(message: str) -> None:
     """One line for people on stderr, so that piped output stays clean."""
     print(f"penjing: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _width(cell: str) -> int:
+    """Columns of a terminal: a Chinese sign takes two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in cell)
 
 
 def _printable(cell: str) -> str:

@@ -25,7 +25,8 @@ _STOP_WORDS = (
     " yourself yourselves aren couldn didn doesn hadn hasn haven isn mightn mustn shan shouldn wasn weren won wouldn"
     " never none without"
 )
-STOP_WORDS = frozenset(_STOP_WORDS.split())
+_CHINESE_STOP_WORDS = "不没沒无無非未别別莫勿的地得了着过是在和与或吗呢吧我你他她它们这那"
+STOP_WORDS = frozenset([*_STOP_WORDS.split(), *_CHINESE_STOP_WORDS])
 """Words that hold a sentence together, and those that turn its meaning round: they are never replaced."""
 
 

@@ -1,7 +1,7 @@
 """A fresh student from its teacher: the shape from the recipe, the first weights, then the phases of a method.
 
-A MobileBERT starts in closed form; a BERT is the teacher in our own form or some of its layers. Left out: what a method
-asks of it (`methods/`).
+A MobileBERT starts in closed form, as do two towers; a BERT is the teacher in our own form or some of its layers. Left
+out: what a method asks of it (`methods/`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from torch import nn
 
 from ..models.bert import bert_from_teacher
 from ..models.checkpoint import save_student
-from ..models.closed_form import layer_map
+from ..models.closed_form import layer_map, regress
 from ..models.from_teacher import start_from_teacher
 from ..models.inverted import inverted_config, start_inverted, take_over_ends
 from ..models.mobilebert import MobileBertClassifier, MobileBertConfig
+from ..models.two_towers import TwoTowerClassifier, apart, side_by_side
 from ..prune.apply import keep_layers
 from ..prune.units import Encoder
 from ..tokens import Batch, TokenizedTexts, shuffled_batches
@@ -30,6 +31,8 @@ from .method import Method, run_phases
 START_SENTENCES = 1536
 """Texts that the closed-form start looks at; twice as many changed the start's accuracy by less than its noise."""
 START_BATCH = 64
+HEAD_RIDGE = 0.1
+"""As much as `start_from_teacher` gives a head."""
 
 
 class StudentShape(Protocol):
@@ -94,6 +97,29 @@ def start_student(
     return student, Alignment.whole(len(config.layers), basis)
 
 
+@torch.no_grad()
+def start_two_towers(
+    shape: StudentShape, teacher: Any, lessons: Lessons, seed: int
+) -> tuple[TwoTowerClassifier, Alignment]:
+    """Two towers of this shape: the encoder starts from its teacher on texts alone, the head is fitted to what the
+    teacher says of pairs. None of their layers answers to the teacher's, which read both texts together."""
+    torch.manual_seed(seed)
+    config, outputs = _config(shape, teacher, lessons), lessons.outputs.logits.shape[1]
+    one, student = MobileBertClassifier(config, outputs), TwoTowerClassifier(config, outputs).eval()
+    rows = _start_rows(lessons.texts, seed)
+    pairs = [lessons.texts.batch(indices) for indices in rows]
+    alone = [Batch(*apart(b.input_ids, b.attention_mask, b.token_type_ids, config.pad_id)) for b in pairs]
+    start_from_teacher(one.eval(), teacher, alone)
+    student.mobilebert = one.mobilebert
+    vectors = [student.vectors(b.input_ids, b.attention_mask, b.token_type_ids) for b in alone]
+    read = torch.cat([side_by_side(both) for both in vectors])
+    said = torch.cat([lessons.outputs.logits_of(indices) for indices in rows]).float()
+    weight, bias = regress(read, said, ridge=HEAD_RIDGE)
+    student.classifier.weight.copy_(weight)
+    student.classifier.bias.copy_(bias)
+    return student, Alignment.whole(0, torch.eye(1))
+
+
 def invert_teacher(shape: StudentShape, teacher: Any, lessons: Lessons, seed: int) -> tuple[Encoder, Alignment]:
     """The teacher in the shape of an inverted bottleneck, to be distilled before a student of `shape` is."""
     torch.manual_seed(seed)
@@ -147,5 +173,8 @@ def _config(shape: StudentShape, teacher: Any, lessons: Lessons) -> MobileBertCo
 
 def start_batches(texts: TokenizedTexts, seed: int) -> list[Batch]:
     """The sentences that the closed-form start looks at, drawn by the seed."""
-    batches = shuffled_batches(texts.lengths, START_BATCH, f"start-{seed}")[: -(-START_SENTENCES // START_BATCH)]
-    return [texts.batch(indices) for indices in batches]
+    return [texts.batch(indices) for indices in _start_rows(texts, seed)]
+
+
+def _start_rows(texts: TokenizedTexts, seed: int) -> list[list[int]]:
+    return shuffled_batches(texts.lengths, START_BATCH, f"start-{seed}")[: -(-START_SENTENCES // START_BATCH)]

@@ -18,11 +18,13 @@ from ...runtime.errors import TrainingError
 from .bert import BertClassifier, BertShape
 from .bilstm import BiLstmClassifier, BiLstmConfig
 from .mobilebert import MobileBertClassifier, MobileBertConfig
+from .two_towers import TwoTowerClassifier
 
 ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "mobilebert": (MobileBertClassifier, MobileBertConfig),
     "bert": (BertClassifier, BertShape),
     "bilstm": (BiLstmClassifier, BiLstmConfig),
+    "two-towers": (TwoTowerClassifier, MobileBertConfig),
 }
 """By the name in `student.json`: the model's class, called with (config, number of labels), and the config's class."""
 STUDENT_NAME = "student.json"

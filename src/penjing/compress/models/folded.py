@@ -23,6 +23,7 @@ from .bilstm_shipped import ShippedBiLstm
 from .encoder import MASK_SCORE
 from .folded_bert import FoldedBert
 from .mobilebert import Layer, MobileBertClassifier, NoNorm, NormedLinear
+from .two_towers import TwoTowerClassifier, apart, side_by_side
 
 SMALLEST_SCALE = 1e-3
 """A NoNorm scale nearer to zero than this cannot be divided out; the model is then left as it is."""
@@ -52,9 +53,10 @@ class Stream:
 
 
 def inference_form(
-    model: MobileBertClassifier | BertClassifier | BiLstmClassifier, max_length: int | None = None
+    model: MobileBertClassifier | BertClassifier | BiLstmClassifier | TwoTowerClassifier, max_length: int | None = None
 ) -> nn.Module:
-    """`FoldedBert`, `FoldedStudent` where the norms can be folded, else the model itself; eval mode, weights copied.
+    """`FoldedBert`, `FoldedStudent` or `FoldedTwoTowers` where the norms can be folded, else the model itself; eval
+    mode, weights copied.
 
     With `max_length` only so many rows of the position table are kept, since no longer text will come.
     """
@@ -66,16 +68,18 @@ def inference_form(
     if not is_foldable(model):
         return model.eval()
     with torch.no_grad():
+        if isinstance(model, TwoTowerClassifier):
+            return FoldedTwoTowers(model, max_length).eval()
         return FoldedStudent(model, max_length, only_first=not model.config.by_word).eval()
 
 
-def is_foldable(model: MobileBertClassifier) -> bool:
+def is_foldable(model: MobileBertClassifier | TwoTowerClassifier) -> bool:
     """Whether the norms are NoNorms that can be divided out, and the bottlenecks those that `FoldedStudent` knows."""
     scales = [m.weight.abs().min().item() for m in model.modules() if isinstance(m, NoNorm)]
     return merges_queries(model) and min(scales) >= SMALLEST_SCALE
 
 
-def merges_queries(model: MobileBertClassifier | BertClassifier) -> bool:
+def merges_queries(model: MobileBertClassifier | TwoTowerClassifier | BertClassifier) -> bool:
     """Whether the form for devices multiplies queries and keys with the bottleneck that they share."""
     if isinstance(model, BertClassifier):
         return False
@@ -142,7 +146,12 @@ class FoldedLayer(nn.Module):
 class FoldedStudent(nn.Module):
     """Ids, mask, types [batch, sequence] -> logits, equal to those of the model it is made from."""
 
-    def __init__(self, model: MobileBertClassifier, max_length: int | None = None, only_first: bool = True) -> None:
+    def __init__(
+        self,
+        model: MobileBertClassifier | TwoTowerClassifier,
+        max_length: int | None = None,
+        only_first: bool = True,
+    ) -> None:
         super().__init__()
         embeddings = model.mobilebert.embeddings
         norm = cast(NoNorm, embeddings.LayerNorm)
@@ -158,8 +167,12 @@ class FoldedStudent(nn.Module):
         for layer in layers:
             self.layers.append(FoldedLayer(layer, stream, only_first=only_first and layer is layers[-1]))
             stream = stream.normed(layer.output.bottleneck.LayerNorm)
-        self.classifier = linear(stream.read(affine(model.classifier)))
+        self.classifier = self.head(affine(model.classifier), stream)
         self.by_word = model.config.by_word
+
+    def head(self, classifier: Affine, stream: Stream) -> nn.Linear:
+        """The classifier that reads what `states` returns."""
+        return linear(stream.read(classifier))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
         states = self.states(input_ids, attention_mask, token_type_ids)
@@ -179,6 +192,30 @@ class FoldedStudent(nn.Module):
             x = layer(x, padding)
         last: Tensor = x
         return last
+
+
+class FoldedTwoTowers(FoldedStudent):
+    """The same of `TwoTowerClassifier`, both texts in one batch. The head multiplies vectors, so these are unfolded."""
+
+    def __init__(self, model: TwoTowerClassifier, max_length: int | None = None) -> None:
+        super().__init__(model, max_length)
+        self.pad_id = model.config.pad_id
+
+    def head(self, classifier: Affine, stream: Stream) -> nn.Linear:
+        self.scale: Tensor
+        self.shift: Tensor
+        self.register_buffer("scale", stream.scale.detach().clone())
+        self.register_buffer("shift", stream.shift.detach().clone())
+        return linear(classifier)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        ids, mask, types = apart(input_ids, attention_mask, token_type_ids, self.pad_id)
+        logits: Tensor = self.classifier(side_by_side(self.vectors(ids, mask, types)))
+        return logits
+
+    def vectors(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        """Of texts alone, [batch, hidden]."""
+        return self.states(input_ids, attention_mask, token_type_ids)[:, 0] * self.scale + self.shift
 
 
 def fold_norm(layer: NormedLinear) -> Affine:

@@ -242,7 +242,7 @@ class MobileBertClassifier(nn.Module):
         self.config, self.num_labels = config, num_labels
         self.mobilebert = MobileBert(config)
         self.classifier = nn.Linear(config.hidden_size, num_labels)
-        self.apply(_initialize)
+        self.apply(initialize)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor, with_layers: bool = False
@@ -256,7 +256,8 @@ class MobileBertClassifier(nn.Module):
         return (logits, layers) if with_layers else logits
 
 
-def _initialize(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
+    """The published start of a module's own weights."""
     if isinstance(module, (nn.Linear, nn.Embedding)):
         nn.init.trunc_normal_(module.weight, std=0.02)
     if isinstance(module, nn.Linear):

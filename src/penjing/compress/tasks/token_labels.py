@@ -10,7 +10,6 @@ schemes, nested spans.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from torch.nn import functional as F
 from ...runtime.answers import Postprocess
 from ...runtime.spans import OUTSIDE, Span, spans_of, tags_in, tags_of
 from ..distill.losses import logits_loss
+from ..sentences import join_words
 from ..tokens import TokenizedTexts
 from .task import Goal, Targets, Task
 
@@ -35,9 +35,8 @@ def _read(text: Any, cell: Any, labels: Sequence[str], _separator: str) -> tuple
         raise ValueError(f"{more} in row {{row}}: give one tag a word")
     for tag in tags:
         _check_tag(tag, labels)
-    ends = list(accumulate(len(word) + 1 for word in words))
-    places = [(end - len(word) - 1, end - 1) for word, end in zip(words, ends, strict=True)]
-    return " ".join(words), spans_of(tags, places)
+    joined, places = join_words(words)
+    return joined, spans_of(tags, places)
 
 
 def _parts(cell: Any) -> list[str]:

@@ -156,6 +156,8 @@ class EmbeddingRecipe(Section):
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> EmbeddingRecipe:
+        if self.student.towers is not None:
+            raise ValueError("student.towers is for pairs, whose two texts one task decides: leave it out")
         longest = max(self.benchmark.lengths)
         if longest > self.task.max_length:
             raise ValueError(

@@ -69,6 +69,8 @@ def student_of(recipe: Recipe) -> Drawn:
             f"{recipe.name}: student.architecture is {recipe.student.architecture}: latency is foretold for mobilebert;"
             " a bert is cut out of its teacher, to a budget if you like: prune.budget.latency_ms"
         )
+    if recipe.two_towers:
+        raise RecipeError(f"{recipe.name}: latency is foretold for one tower: leave student.towers out")
     lengths = tuple(sorted(recipe.export.sequence_lengths))
     longest = max(*lengths, *recipe.benchmark.lengths)
     teacher = SimpleNamespace(vocab_size=WORDS, max_position_embeddings=longest, type_vocab_size=2)
