@@ -334,7 +334,9 @@ def test_a_full_disk_is_one_line(tiny_bundle: Path, capsys: pytest.CaptureFixtur
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     write_encoder(tmp_path / "encoder")
-    recipe = write_recipe(tmp_path, teacher={"model": str(tmp_path / "encoder"), "epochs": 100000}, student={"layers": 2})
+    recipe = write_recipe(
+        tmp_path, teacher={"model": str(tmp_path / "encoder"), "epochs": 100000}, student={"layers": 2}
+    )
     out = tmp_path / "out"
     command = [sys.executable, "-m", "penjing", "run", str(recipe), "--out", str(out)]
     # A shell starts what it runs in the background deaf to this signal, and children inherit that.

@@ -129,10 +129,10 @@ def test_a_run_killed_in_the_second_round_goes_on_with_the_second_round(
         learnt.append(1)
         if len(learnt) == 2:
             raise KeyboardInterrupt
-        return learn(*arguments, **named)
+        return run_phases(*arguments, **named)
 
-    learn = recovery.learn
-    monkeypatch.setattr(recovery, "learn", killed)
+    run_phases = recovery.run_phases
+    monkeypatch.setattr(recovery, "run_phases", killed)
     with pytest.raises(KeyboardInterrupt):
         make_and_prove(check_recipe(once, "test"), Workspace(out))
     made = make_and_prove(check_recipe(once, "test"), Workspace(out))

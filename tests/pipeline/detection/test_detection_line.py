@@ -215,7 +215,7 @@ def test_a_suite_has_a_row_a_set_and_a_column_a_detector(tmp_path: Path) -> None
         ({"alarms": {"count": 3, "of": 2}}, "make count at most of"),
         ({"stream": {"largest_gap": 3}}, "period_seconds"),
         ({"data": {"train": "breast-cancer", "window": 4}}, "a table has no order"),
-        ({"task": {"kind": "anomalies"}}, r"choose of text-classification, anomaly-detection"),
+        ({"task": {"kind": "anomalies"}}, r"choose of text-classification, .*anomaly-detection"),
     ],
 )
 def test_a_recipe_that_cannot_work_is_refused_when_it_is_read(

@@ -63,6 +63,7 @@ def killer(kills: int) -> Iterator[set[int]]:
         thread.join()
 
 
+@pytest.mark.timeout(900)  # three clusters' worth of processes on whatever cores the tests share
 @needs_ray
 def test_a_suite_runs_on_two_workers_and_a_lost_one_is_replaced(cluster: str, tmp_path: Path) -> None:
     suite = load_suite(detector_suite(tmp_path))
