@@ -25,6 +25,7 @@ from transformers.utils import logging as transformers_logging
 
 from ..runtime.errors import TrainingError
 from .data import Split
+from .few_shot.pooled_bert import register_pooled_bert
 from .tasks.task import Goal, evaluate
 from .tokens import Batch, TokenizedTexts, sorted_batches, tokenize
 from .training import Evaluation, TrainingPlan, device_of, train
@@ -102,7 +103,8 @@ def load_encoder(model: str, labels: Sequence[str], max_length: int, problem: st
 
 
 def load_teacher(folder: Path) -> Any:
-    """The fine-tuned teacher that `fine_tune_teacher` saved, in eval mode."""
+    """The fine-tuned teacher that `fine_tune_teacher` saved, or one of few texts (`few_shot/`), in eval mode."""
+    register_pooled_bert()
     names = AutoConfig.from_pretrained(str(folder)).architectures or []
     words = any(name.endswith("ForTokenClassification") for name in names)
     head: Any = AutoModelForTokenClassification if words else AutoModelForSequenceClassification

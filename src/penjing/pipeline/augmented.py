@@ -68,7 +68,7 @@ def augment_rows(section: Augmentation, rows: Sequence[Row], plain: Sequence[str
     chosen = [rows[number] for number in numbers]
     head = None
     if section.method == "tinybert":
-        head = masked_lm(section, plain, space, seed)
+        head = masked_lm(section.model, section.head_steps, plain, space, seed)
         settings["model"] = [file_digest(path) for path in encoder_files(section.model)]
 
     def work(folder: Path) -> None:
@@ -89,9 +89,9 @@ def augment_rows(section: Augmentation, rows: Sequence[Row], plain: Sequence[str
     return space.stage("augmented", work, inputs=[] if head is None else [head], settings=settings)
 
 
-def masked_lm(section: Augmentation, plain: Sequence[str], space: Workspace, seed: int) -> Path | None:
-    """A folder with `section.model` and a masked-LM head that was trained on `plain`; None where it has its own."""
-    opened = open_masked_lm(section.model)
+def masked_lm(model: str, steps: int, plain: Sequence[str], space: Workspace, seed: int) -> Path | None:
+    """A folder with `model` and a masked-LM head that was trained on `plain`; None where it has its own."""
+    opened = open_masked_lm(model)
     if opened.has_head:
         return None
     texts = list(dict.fromkeys(plain))
@@ -99,14 +99,12 @@ def masked_lm(section: Augmentation, plain: Sequence[str], space: Workspace, see
 
     def work(folder: Path) -> None:
         history = train_masked_lm(
-            opened, texts, steps=section.head_steps, seed=seed, folder=folder, checkpoints=folder / CHECKPOINTS
+            opened, texts, steps=steps, seed=seed, folder=folder, checkpoints=folder / CHECKPOINTS
         )
         write_json(folder / "history.json", [asdict(point) for point in history])
 
-    digests = [file_digest(path) for path in encoder_files(section.model)]
-    settings = {
-        "model": section.model, "digests": digests, "steps": section.head_steps, "seed": seed, "texts": _digest(texts)
-    }  # fmt: skip
+    digests = [file_digest(path) for path in encoder_files(model)]
+    settings = {"model": model, "digests": digests, "steps": steps, "seed": seed, "texts": _digest(texts)}
     return space.stage("masked-lm", work, settings=settings, collective=True)
 
 

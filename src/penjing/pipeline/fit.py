@@ -21,7 +21,7 @@ from ..compress.distill.lessons import Lessons
 from ..compress.distill.meta.knowledge import read_meta_knowledge
 from ..compress.distill.meta.teacher import fine_tune_meta_teacher
 from ..compress.distill.methods import method_named
-from ..compress.distill.student import copy_teacher, distil_student, start_student
+from ..compress.distill.student import copy_teacher, distil_student, start_student, start_two_towers
 from ..compress.distill.teacher_cache import read_teacher_outputs
 from ..compress.distill.word_student import (
     read_word_table,
@@ -33,6 +33,7 @@ from ..compress.prune.vocabulary import CUT_NAME, read_cut, unchanged
 from ..compress.tables import file_kind
 from ..compress.teacher import fine_tune_teacher, load_teacher, locate_teacher
 from ..runtime.tokenizer import copy_tokenizer
+from .few_shot import make_few_shot_teacher
 from .goals import goal_of, tokenized
 from .recipe import resolve_path
 from .sections import Corpus, Recipe
@@ -108,8 +109,14 @@ def read_plain_text(recipe: Recipe, space: Workspace, entries: Sequence[Corpus])
     return space.stage("corpus", work, settings={"corpus": corpora, "seed": recipe.seed, "digests": digests})
 
 
-def train_teacher(recipe: Recipe, space: Workspace, data: Path) -> Path:
-    """The fine-tuned teacher as transformers saves it, and `history.json`."""
+def train_teacher(recipe: Recipe, space: Workspace, data: Path, corpus: Path | None = None) -> Path:
+    """The fine-tuned teacher as transformers saves it, and `history.json`.
+
+    `corpus` is the plain text that one made of few texts may learn from, else that of the recipe.
+    """
+    if recipe.teacher.few_shot is not None:
+        plain = corpus or read_corpora(recipe, space)
+        return make_few_shot_teacher(recipe, recipe.teacher.few_shot, space, data, plain)
 
     def work(folder: Path) -> None:
         train, held_out = read_split(data / "train.jsonl"), read_split(data / "validation.jsonl")
@@ -127,7 +134,7 @@ def train_teacher(recipe: Recipe, space: Workspace, data: Path) -> Path:
             )  # fmt: skip
         write_json(folder / "history.json", [asdict(point) for point in history])
 
-    own = recipe.teacher.model_dump(exclude={"inverted_bottleneck", "answers"})
+    own = recipe.teacher.model_dump(exclude={"inverted_bottleneck", "answers", "few_shot"})
     settings = {"teacher": own, "task": recipe.task.settings(), "seed": recipe.seed}
     settings["digest"] = teacher_digest(recipe)
     if recipe.learns_by_domain:
@@ -188,6 +195,8 @@ def fresh_student(recipe: Recipe, sources: Sources, folder: Path) -> tuple[nn.Mo
         return load_student(sources.general), read_alignment(sources.general), lessons
     if isinstance(shape, BertStudent):
         return *copy_teacher(model, shape.layers), lessons
+    if shape.towers is not None:
+        return *start_two_towers(shape, model, lessons, seed), lessons
     assistant = None if sources.assistant is None else load_student(sources.assistant)
     return *start_student(shape, model, lessons, seed, assistant), lessons
 

@@ -35,13 +35,19 @@ def measure_bundles(recipe: Recipe, space: Workspace, made: Made) -> Path:
         texts = questions(read_split(made.data / "validation.jsonl").first(recipe.benchmark.texts))
         settings = recipe.benchmark.model_dump(exclude={"texts"})
         subjects = subjects_of([(role, open_bundle(bundle)) for role, bundle in bundles.items()], _label)
-        peer = None if recipe.task.meaning.by_word else made.teacher  # that pipeline answers whole texts
+        peer = made.teacher if transformers_opens_teacher(recipe) else None
         plan = Plan(texts=texts, seed=recipe.seed, transformers_folder=peer, **settings)
         write_json(folder / "run.json", measure(subjects, plan).to_json())
 
     digests = [file_digest(bundle / MANIFEST_NAME) for bundle in bundles.values()]
     settings = {"benchmark": recipe.benchmark.model_dump(), "bundles": digests}
     return space.stage("measured", work, inputs=[made.data, made.teacher], settings=settings)
+
+
+def transformers_opens_teacher(recipe: Recipe) -> bool:
+    """Whether its pipeline answers as the teacher does: of whole texts, and not with a head on pooled states."""
+    few_shot = recipe.teacher.few_shot
+    return not recipe.task.meaning.by_word and (few_shot is None or few_shot.method != "head")
 
 
 def write_reports(recipe: Recipe, space: Workspace, made: Made, measured: Path | None) -> None:

@@ -51,6 +51,9 @@ def problems(recipe: Recipe, method: Method) -> Iterator[str]:
     if isinstance(recipe.student, BiLstmStudent):
         yield f"it learns from the teacher's {NEEDED[method.asks]}, and a bilstm has no such layers"
         return
+    if recipe.two_towers:
+        yield f"it learns from the teacher's {NEEDED[method.asks]} of both texts together, and a tower reads one alone"
+        return
     teacher = read_config(recipe.teacher.model)
     layers, heads = teacher.num_hidden_layers, teacher.num_attention_heads
     own_layers = recipe.student.layers or layers

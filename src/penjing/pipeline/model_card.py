@@ -105,7 +105,7 @@ def _origin(recipe: Recipe) -> str:
     if recipe.untrained:
         return f"a BERT cut out of {teacher}"
     shape = {
-        "mobilebert": "MobileBERT-style student",
+        "mobilebert": "MobileBERT-style student" + (" of two towers" if recipe.two_towers else ""),
         "bert": f"BERT of {recipe.student.layers} layers",
         "bilstm": "BiLSTM of whole words",
     }[recipe.student.architecture]

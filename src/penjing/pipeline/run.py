@@ -92,7 +92,7 @@ def make_sources(recipe: Recipe, space: Workspace) -> Sources:
     data = read_data(recipe, space)
     corpus = augment_corpus(recipe, space, data, read_corpora(recipe, space))
     words = read_words(recipe, space, data, corpus)
-    teacher = train_teacher(recipe, space, data)
+    teacher = train_teacher(recipe, space, data, corpus)
     if recipe.teacher.inverted_bottleneck is not None:
         return with_assistant(recipe, space, data, corpus, teacher)
     outputs = ask_teacher(recipe, space, data, corpus, teacher)

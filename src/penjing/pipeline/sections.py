@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from .augmentation_section import Augmentation
 from .data_section import Data
+from .few_shot_section import FewShot, misfit
 from .prune_sections import Learning, Prune
 from .section import Length, Section
 from .student_sections import AnyStudent, BertStudent, BiLstmStudent, Student
@@ -31,6 +32,9 @@ class Teacher(Section):
         default=None,
         description="a table of another model's logits (a column a label) or labels of the training texts, which the"
         " encoder imitates: a black-box teacher",
+    )
+    few_shot: FewShot | None = Field(
+        default=None, description="the teacher is made of a few labelled texts a class; see docs/few_shot.md"
     )
     inverted_bottleneck: Learning | None = Field(
         default=None, description="how it is distilled into MobileBERT's teacher (IB-BERT) first, to be learnt from"
@@ -151,6 +155,11 @@ class Recipe(Section):
         return isinstance(self.student, BertStudent) and self.student.layers is None
 
     @property
+    def two_towers(self) -> bool:
+        """Whether the student reads each text of a pair alone."""
+        return isinstance(self.student, Student) and self.student.towers is not None
+
+    @property
     def learns_by_domain(self) -> bool:
         """Whether the teacher is a meta-teacher."""
         return self.distill.method == "meta-kd" and not self.untrained
@@ -203,6 +212,23 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _towers_fit(self) -> Recipe:
+        if not self.two_towers:
+            return self
+        if self.data.text_pair is None:
+            raise ValueError(
+                "student.towers is for pairs: name the second text's column in data.text_pair, or leave it out"
+            )
+        parts = {
+            "quantize.training": self.quantize.training is not None,
+            "teacher.inverted_bottleneck": self.teacher.inverted_bottleneck is not None,
+        }
+        unfit = next((part for part, given in parts.items() if given), None)
+        if unfit is not None:
+            raise ValueError(f"{unfit} learns layer by layer, which student.towers does not: leave one of the two out")
+        return self
+
+    @model_validator(mode="after")
     def _domains_fit(self) -> Recipe:
         if self.data.has_domains and self.task.kind != "text-classification":
             raise ValueError(f"domains are those of texts with one label each, but task.kind is {self.task.kind}")
@@ -217,6 +243,13 @@ class Recipe(Section):
                 f"teacher.answers are of a plain text-classification, not of {self.task.kind} with"
                 f" {self.distill.method}: take them out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _few_shot_fits(self) -> Recipe:
+        problem = misfit(self)
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ ARCHITECTURES = ("mobilebert", "bert", "bilstm")
 
 
 class Student(Section):
-    """A MobileBERT (arXiv 2004.02984, section 3) of these sizes."""
+    """A MobileBERT (arXiv 2004.02984, section 3) of these sizes; as two towers it reads each text of a pair alone."""
 
     architecture: Literal["mobilebert"] = "mobilebert"
     layers: int = Field(default=6, ge=1)
@@ -27,6 +27,9 @@ class Student(Section):
     feed_forwards: int = Field(default=4, ge=1)
     norm: Literal["no_norm", "layer_norm"] = "no_norm"
     activation: Literal["relu", "gelu"] = "relu"
+    towers: Literal["two"] | None = Field(
+        default=None, description="two: each text of a pair gets a vector of its own, and a linear head reads both"
+    )
 
 
 class BertStudent(Section):

@@ -1,0 +1,1 @@
+"""Teachers that are made from a few labelled texts and, where there is any, plain text."""
