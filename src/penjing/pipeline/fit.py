@@ -218,16 +218,14 @@ def read_lessons(recipe: Recipe, sources: Sources, tokenizer_folder: Path) -> Le
 
 def all_texts(data: Path, corpus: Path) -> tuple[str, ...]:
     """The task's training texts, then the corpus."""
-    train = read_split(data / "train.jsonl").texts
-    return train + tuple(row["text"] for row in read_rows(corpus / "corpus.jsonl"))
+    return all_asked(data, corpus).texts
 
 
 def all_asked(data: Path, corpus: Path) -> Split:
     """The same with the second texts of pairs; without labels."""
-    pairs = read_split(data / "train.jsonl").pairs
-    if pairs is not None:
-        pairs += tuple(row["pair"] for row in read_rows(corpus / "corpus.jsonl"))
-    return Split(all_texts(data, corpus), (), pairs=pairs)
+    train, rows = read_split(data / "train.jsonl"), read_rows(corpus / "corpus.jsonl")
+    pairs = None if train.pairs is None else train.pairs + tuple(row["pair"] for row in rows)
+    return Split(train.texts + tuple(row["text"] for row in rows), (), pairs=pairs)
 
 
 def take_tokenizer(source: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..compress.distill.alignment import Alignment, write_alignment
 from ..compress.distill.lessons import Lessons, validate
+from ..compress.distill.method import transfer_plan
 from ..compress.distill.methods.mobilebert import transfer_loss
 from ..compress.models.checkpoint import save_student
 from ..compress.prune.learned import learn_masks
@@ -14,9 +15,7 @@ from ..compress.prune.make_plan import Budget, cost_with_rows, search_cost
 from ..compress.prune.plan import PruningPlan, fingerprint_of
 from ..compress.prune.slim_encoder import DEFAULT_PENALTY, slim_neurons
 from ..compress.prune.units import Encoder
-from ..compress.training import TrainingPlan
 from ..runtime.errors import PruningError
-from .prune_sections import Learning
 from .sections import Recipe
 from .workspace import CHECKPOINTS
 
@@ -43,7 +42,8 @@ def learn_plan(
     checkpoints = folder / CHECKPOINTS / "masks"
     checkpoints.mkdir(parents=True, exist_ok=True)
     loss = transfer_loss(lessons, prune.recovery, alignment)
-    training = (model, lessons.texts.lengths, loss, lambda: validate(model, lessons), _steps(recipe, prune.recovery))
+    steps = transfer_plan(prune.recovery, recipe.distill.seed)
+    training = (model, lessons.texts.lengths, loss, lambda: validate(model, lessons), steps)
     layers = tuple(range(len(model.config.layers)))
     if prune.units == "slimming":
         cost, strength = search_cost(model, budget, plan.vocabulary), prune.penalty or DEFAULT_PENALTY
@@ -55,10 +55,3 @@ def learn_plan(
     save_student(model, folder)
     write_alignment(alignment, folder)
     return replace(plan, fingerprint=fingerprint_of(model), layers=layers, masks=masks, widths={}, tensors={})
-
-
-def _steps(recipe: Recipe, settings: Learning) -> TrainingPlan:
-    return TrainingPlan(
-        settings.transfer_epochs, settings.batch_size, settings.transfer_learning_rate, settings.warmup,
-        settings.evaluations_per_epoch, recipe.distill.seed,
-    )  # fmt: skip

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compress.data import Split
 from ..compress.models.checkpoint import load_student
 from ..compress.models.folded import inference_form
 from ..compress.tasks.out_of_scope import with_rejection
@@ -162,27 +161,19 @@ def _judge(recipe: Recipe, data: Path, tokenizer_folder: Path, model: Any, files
     decisions: dict[str, list[Any]] = {}
     for split in _splits(data):
         rows = read_split(data / f"{split}.jsonl")
-        logits = _all_logits(recipe, rows, tokenizer_folder, model, files)
+        texts = encoded(recipe, rows, tokenizer_folder)
+        logits: dict[str, Rows] = {TORCH: torch_rows(model, tokenized(recipe, rows, tokenizer_folder))}
+        logits |= {path.name: run_file(path, path.suffix.lstrip("."), texts) for path in sorted(files.glob("model*"))}
         if split == SPLITS[0] and recipe.task.out_of_scope is not None:
             goal = with_rejection(goal, list(logits[TORCH]), recipe.task.out_of_scope.false_rejections)
         judge = judge_of(replace(goal, metric=RECALL) if split.startswith(OUT_OF_SCOPE) else goal)
-        words = encoded(recipe, rows, tokenizer_folder).words
         proofs += [
-            compare_logits(found, logits[TORCH], rows.labels, file=name, split=split, judge=judge, words=words)
+            compare_logits(found, logits[TORCH], rows.labels, file=name, split=split, judge=judge, words=texts.words)
             for name, found in logits.items()
         ]
         if split == SPLITS[0]:
-            decisions = {name: judge.decisions(found, words) for name, found in logits.items()}
+            decisions = {name: judge.decisions(found, texts.words) for name, found in logits.items()}
     return _Judged(tuple(proofs), decisions, judge_of(goal))
-
-
-def _all_logits(recipe: Recipe, rows: Split, tokenizer_folder: Path, model: Any, files: Path) -> dict[str, Rows]:
-    """Of the torch model and each of its files."""
-    texts = encoded(recipe, rows, tokenizer_folder)
-    logits: dict[str, Rows] = {TORCH: torch_rows(model, tokenized(recipe, rows, tokenizer_folder))}
-    for path in sorted(files.glob("model*")):
-        logits[path.name] = run_file(path, path.suffix.lstrip("."), texts)
-    return logits
 
 
 def _splits(data: Path) -> list[str]:

@@ -17,28 +17,20 @@ from torch import Tensor, nn
 from ..tasks import one_label
 from ..tasks.task import Goal, Targets, evaluate, make_goal
 from ..tokens import Batch, TokenizedTexts
-from ..training import device_of
+from ..training import PlanSettings, device_of
 from .meta.knowledge import MetaKnowledge
 from .teacher_cache import Lesson, TeacherOutputs
 
 ONE_LABEL = make_goal(one_label.TASK, (), ())
 
 
-class DistillSettings(Protocol):
+class DistillSettings(PlanSettings, Protocol):
     """How long and with which weights: the `distill` section of a recipe, or `prune.recovery`."""
 
     @property
     def transfer_epochs(self) -> int: ...
     @property
     def transfer_learning_rate(self) -> float: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def warmup(self) -> float: ...
     @property
     def temperature(self) -> float: ...
     @property
@@ -51,8 +43,6 @@ class DistillSettings(Protocol):
     def attention_weight(self) -> float: ...
     @property
     def statistics(self) -> bool: ...
-    @property
-    def evaluations_per_epoch(self) -> int: ...
 
 
 @dataclass(frozen=True)

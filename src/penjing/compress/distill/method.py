@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from ..training import Evaluate, Evaluation, Rates, StepLoss, TrainingPlan, one_rate, train
+from ..training import Evaluate, Evaluation, Rates, StepLoss, TrainingPlan, one_rate, plan_of, train
 from .alignment import Alignment
 from .lessons import DistillSettings, Lessons, validate
 from .teacher_cache import Needs
@@ -93,8 +93,4 @@ def transfer_plan(settings: DistillSettings, seed: int, **changes: Any) -> Train
 
 def task_plan(settings: DistillSettings, seed: int, **changes: Any) -> TrainingPlan:
     """The recipe's plan of the task's phase."""
-    plan = TrainingPlan(
-        settings.epochs, settings.batch_size, settings.learning_rate, settings.warmup, settings.evaluations_per_epoch,
-        seed,
-    )  # fmt: skip
-    return replace(plan, **changes)
+    return replace(plan_of(settings, seed), **changes)

@@ -154,8 +154,9 @@ def write_teacher_outputs(
         batch = texts.batch(indices)
         with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bf16()):
             states = teacher_states(
-                teacher, batch, layers, scores=needs.attention == "scores", relations=needs.relations
-            )
+                teacher, batch, layers, attention=needs.attention == "weights", scores=needs.attention == "scores",
+                relations=needs.relations,
+            )  # fmt: skip
         writer.write(indices, replace(states, logits=batch.rows_of(states.logits)))
     writer.close()
 

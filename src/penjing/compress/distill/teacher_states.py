@@ -38,22 +38,28 @@ class TeacherStates:
 
 
 def teacher_states(
-    teacher: Any, batch: Batch, layers: Sequence[int], *, scores: bool = False, relations: bool = False
+    teacher: Any,
+    batch: Batch,
+    layers: Sequence[int],
+    *,
+    attention: bool = True,
+    scores: bool = False,
+    relations: bool = False,
 ) -> TeacherStates:
-    """Runs the teacher, a transformers classifier or one of our own; `scores` and `relations` are empty unless asked
-    for. Raises TrainingError when its attention is not built as BERT's.
+    """Runs the teacher, a transformers classifier or one of our own; `attention`, `scores` and `relations` are empty
+    unless asked for. Raises TrainingError when its attention is not built as BERT's.
     """
     if isinstance(teacher, Encoder):
-        return _own_states(teacher, batch, layers, relations)
+        return _own_states(teacher, batch, layers, attention, relations)
     asked = sorted({*(layers if scores else ()), *((count_layers(teacher) - 1,) if relations else ())})
     with caught_projections([attention_of(teacher, layer) for layer in asked]) as caught:
-        out = teacher(**teacher_inputs(teacher, batch), output_hidden_states=True, output_attentions=True)
+        out = teacher(**teacher_inputs(teacher, batch), output_hidden_states=True, output_attentions=attention)
     by_layer, last = dict(zip(asked, caught, strict=True)), count_layers(teacher) - 1
     return TeacherStates(
         out.logits,
         out.hidden_states[0],
         tuple(out.hidden_states[layer + 1] for layer in layers),
-        tuple(out.attentions[layer] for layer in layers),
+        tuple(out.attentions[layer] for layer in layers) if attention else (),
         tuple(_scores(teacher, by_layer[layer]) for layer in layers) if scores else (),
         tuple(by_layer[last][part] for part in PARTS) if relations else (),
     )
@@ -87,14 +93,16 @@ def count_heads(teacher: Any) -> int:
     return teacher.config.layers[0].heads if own else int(teacher.config.num_attention_heads)
 
 
-def _own_states(teacher: Encoder, batch: Batch, layers: Sequence[int], relations: bool) -> TeacherStates:
+def _own_states(
+    teacher: Encoder, batch: Batch, layers: Sequence[int], attention: bool, relations: bool
+) -> TeacherStates:
     last = [layer.attention.self for layer in layers_of(teacher)[-1:]] if relations else []
     with caught_projections(last) as caught:
         logits, out = teacher(batch.input_ids, batch.attention_mask, batch.token_type_ids, with_layers=True)
     chosen = tuple(out.scores[layer] for layer in layers)
     return TeacherStates(
         logits, out.hidden[0], tuple(out.hidden[layer + 1] for layer in layers),
-        tuple(masked_softmax(scores.float(), batch.attention_mask) for scores in chosen), chosen,
+        tuple(masked_softmax(scores.float(), batch.attention_mask) for scores in chosen if attention), chosen,
         tuple(caught[0][part] for part in PARTS) if relations else (),
     )  # fmt: skip
 

@@ -17,23 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from ..tokens import TokenizedTexts, tokenize
-from ..training import Evaluation, TrainingPlan, device_of, train
+from ..training import Evaluation, PlanSettings, device_of, plan_of, train
 from .contrastive import contrastive_loss
 
 
-class SimCseSettings(Protocol):
+class SimCseSettings(PlanSettings, Protocol):
     """How to train."""
 
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def warmup(self) -> float: ...
-    @property
-    def evaluations_per_epoch(self) -> int: ...
     @property
     def max_length(self) -> int: ...
     @property
@@ -56,10 +46,7 @@ def train_simcse(
     negative too. Resumes from `checkpoints`."""
     columns = list(zip(*groups, strict=True))
     texts = tokenize([text for column in columns for text in column], tokenizer_folder, settings.max_length)
-    plan = TrainingPlan(
-        settings.epochs, settings.batch_size, settings.learning_rate, settings.warmup, settings.evaluations_per_epoch,
-        seed,
-    )  # fmt: skip
+    plan = plan_of(settings, seed)
     step_loss = simcse_loss(texts, len(groups), len(columns), settings)
     # Equal lengths keep the shuffled order: texts of like length would make up batches of odd neighbours.
     return train(model, np.ones(len(groups), np.int64), step_loss, evaluate, plan, checkpoints, "simcse")

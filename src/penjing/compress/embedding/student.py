@@ -24,7 +24,7 @@ from ..models.closed_form import regress
 from ..models.from_teacher import start_from_teacher
 from ..models.mobilebert import MobileBertClassifier, MobileBertConfig
 from ..tokens import Batch, TokenizedTexts
-from ..training import Evaluation, TrainingPlan, device_of, train
+from ..training import Evaluation, PlanSettings, device_of, plan_of, train
 from .pooling import mean_pool
 from .teacher import SentenceEncoder
 from .vector_loss import VectorWeights, learning_loss
@@ -43,19 +43,8 @@ class SentenceStudent(nn.Module):
         return vectors
 
 
-class VectorSettings(VectorWeights, Protocol):
+class VectorSettings(PlanSettings, VectorWeights, Protocol):
     """How long and with which weights."""
-
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def warmup(self) -> float: ...
-    @property
-    def evaluations_per_epoch(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -114,10 +103,7 @@ def learn_vectors(
         with torch.autocast(device.type, enabled=False):
             return learning_loss(vectors, taught @ turn.to(device), taught, settings, lessons.cuts)
 
-    plan = TrainingPlan(
-        settings.epochs, settings.batch_size, settings.learning_rate, settings.warmup, settings.evaluations_per_epoch,
-        seed,
-    )  # fmt: skip
+    plan = plan_of(settings, seed)
     return train(student, lessons.texts.lengths, step_loss, evaluate, plan, checkpoints, "student")
 
 

@@ -22,7 +22,7 @@ from ...data import Split
 from ...tasks.task import Goal, evaluate
 from ...teacher import TeacherSettings, load_encoder, teacher_inputs, teacher_logits
 from ...tokens import TokenizedTexts, tokenize
-from ...training import Evaluation, StepLoss, TrainingPlan, device_of, train
+from ...training import Evaluation, StepLoss, device_of, plan_of, train
 from .corruption import DomainPart, corruption_losses, save_domain_part, shuffled
 from .prototypes import embed_texts, instance_weights, make_prototypes
 
@@ -76,10 +76,7 @@ def fine_tune_meta_teacher(
     weights = typicality(encoder, tokens, gold, homes, count=(len(domains), len(goal.outputs)))
     model = MetaTeacher(encoder, DomainPart(encoder.config.hidden_size, len(domains)))
 
-    plan = TrainingPlan(
-        settings.epochs, settings.batch_size, settings.learning_rate, settings.warmup,
-        settings.evaluations_per_epoch, seed,
-    )  # fmt: skip
+    plan = plan_of(settings, seed)
     history = train(
         model, tokens.lengths, _step_loss(encoder, tokens, gold, homes, weights),
         lambda: evaluate(goal, lambda batch: teacher_logits(encoder, batch), unseen, held_out.labels), plan,
