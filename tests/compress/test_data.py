@@ -6,11 +6,13 @@ import csv
 import gzip
 import json
 import lzma
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from penjing.compress.data import Dataset, load_data, read_corpus
 from penjing.compress.tables import read_table
@@ -127,6 +129,37 @@ def test_a_test_split_is_optional_and_a_limit_cuts_training_alone(folder: Path) 
     assert (len(data.train.texts), len(data.validation.texts), len(data.test.texts)) == (8, 2, 2)
 
 
+def test_without_a_validation_file_a_share_of_training_is_held_out_by_its_text(folder: Path) -> None:
+    rows = [(f"film {number}", LABELS[number % 2]) for number in range(1000)]
+    write_tsv(folder / "train.tsv", [*rows, *((text.upper(), label) for text, label in rows)])
+    data = load(folder, validation=None, held_out=0.2)
+    assert len(data.train.texts) + len(data.validation.texts) == 2000
+    assert len(data.validation.texts) == pytest.approx(400, abs=80)
+    assert data.duplicates == 0
+    write_tsv(folder / "train.tsv", rows[::-1])
+    again = load(folder, validation=None, held_out=0.2)
+    assert set(again.validation.texts) <= set(data.validation.texts)
+    assert {text.lower() for text in data.validation.texts} == set(again.validation.texts)
+
+
+def test_too_few_rows_to_hold_some_out_are_refused(folder: Path) -> None:
+    write_tsv(folder / "train.tsv", ROWS[:1])
+    assert "1 rows: too few to hold out a share of 0.01" in refusal(folder, validation=None, held_out=0.01)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"held_out": 0.1}, "not both"),
+        ({"validation": None}, "`held_out: 0.1`"),
+        ({"validation": None, "held_out": 0.1, "domain": "kind"}, "held_out knows no column of domains"),
+    ],
+)
+def test_a_share_held_out_stands_in_for_a_file_alone(values: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(reason)):
+        section(**values)
+
+
 def test_a_text_of_a_megabyte_is_read_from_every_format(tmp_path: Path) -> None:
     rows = [("word " * 200_000 + "end", "good")]
     for write, name in ((write_tsv, "x.tsv"), (write_csv, "x.csv"), (write_json_lines, "x.jsonl")):
@@ -238,6 +271,14 @@ def test_a_hub_data_set_goes_through_datasets(tmp_path: Path, hub_cache: None) -
     assert data.validation.labels == (1,)
     with pytest.raises(DataError, match="no column 'sentence' but text, label"):
         load_data(Data(hub=str(saved), text="sentence"), LABELS, Path)
+
+
+def test_a_hub_data_set_without_validation_may_hold_some_of_training_out(tmp_path: Path, hub_cache: None) -> None:
+    write_csv(tmp_path / "train.csv", [(f"film {number}", LABELS[number % 2]) for number in range(50)])
+    write_csv(tmp_path / "test.csv", [("a new one", "good")])
+    data = load_data(Data(hub=str(tmp_path), held_out=0.3), LABELS, Path)
+    assert {*data.train.texts, *data.validation.texts} == {f"film {number}" for number in range(50)}
+    assert 0 < len(data.validation.texts) < 30
 
 
 def test_a_hub_that_cannot_be_reached_is_one_clear_error(hub_cache: None) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from ..runtime.answers import REJECTED
 from ..runtime.errors import DataError
+from .held_out import hold_out
 from .sentences import split_sentences
 from .tables import WORD_FILES, file_kind, read_lines, read_table, read_tagged_words
 from .tasks import one_label
@@ -47,6 +48,8 @@ class DataSection(Protocol):
     def text_pair(self) -> str | None: ...
     @property
     def label_separator(self) -> str | None: ...
+    @property
+    def held_out(self) -> float | None: ...
 
 
 class OutOfScopeSection(Protocol):
@@ -112,6 +115,8 @@ def load_data(
 ) -> Dataset:
     """Reads and checks the splits. Raises DataError that names the file, the row and the next step."""
     sources = _hub_splits(section) if section.hub else _file_splits(section, resolve, task)
+    if section.held_out is not None:
+        sources = _with_held_out(sources, section, section.held_out)
     aside = {} if out_of_scope is None else _take_aside(sources, section, out_of_scope, resolve)
     splits = {name: _check_split(where, rows, labels, section, task) for name, (where, rows) in sources.items()}
     train = _limited(splits["train"], section.limit)
@@ -176,7 +181,9 @@ def _hub_splits(section: DataSection) -> dict[str, tuple[str, list[Any]]]:
     except Exception as error:  # the hub's client raises many kinds; each means that the data cannot be had
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"the hub's data set {section.hub!r} cannot be had ({reason}): check id and network") from None
-    names = {"train": "train", "validation": "validation" if "validation" in loaded else "test"}
+    names = {"train": "train"}
+    if section.held_out is None:
+        names["validation"] = "validation" if "validation" in loaded else "test"
     splits: dict[str, tuple[str, list[Any]]] = {}
     for name, source in names.items():
         if source not in loaded:
@@ -188,6 +195,17 @@ def _hub_splits(section: DataSection) -> dict[str, tuple[str, list[Any]]]:
         rows = loaded[source].select_columns(list(_columns(section)))
         splits[name] = (f"{section.hub} ({source})", list(rows))
     return splits
+
+
+def _with_held_out(
+    sources: dict[str, tuple[str, list[Any]]], section: DataSection, share: float
+) -> dict[str, tuple[str, list[Any]]]:
+    """With a share of the training rows as validation, where no text of theirs is trained on."""
+    where, rows = sources["train"]
+    train, validation = hold_out(rows, share, lambda row: _normal(str(row[section.text])))
+    if not validation or not train:
+        raise DataError(f"{where} has {len(rows)} rows: too few to hold out a share of {share:g}; add rows or a file")
+    return {**sources, "train": (where, train), "validation": (f"{where} (held out)", validation)}
 
 
 def _take_aside(

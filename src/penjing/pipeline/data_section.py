@@ -26,6 +26,9 @@ class Data(Section):
     label_separator: str | None = Field(
         default=None, min_length=1, description="between the labels of a text that has many; a comma if not given"
     )
+    held_out: float | None = Field(
+        default=None, gt=0, le=0.5, description="share of the training rows that are validated on, for want of a file"
+    )
     limit: int | None = Field(default=None, ge=8, description="use only this many training rows (for a quick try)")
     domain: str | None = Field(default=None, description="column that holds each text's domain, for Meta-KD")
     domains: tuple[str, ...] = Field(
@@ -36,13 +39,18 @@ class Data(Section):
     def _one_source(self) -> Data:
         if (self.hub is None) == (self.train is None):
             raise ValueError("give either `train` and `validation` files or a `hub` data set")
-        if self.train is not None and self.validation is None:
-            raise ValueError("`validation` is missing: the proof and the best epoch need held-out text")
+        if self.validation is not None and self.held_out is not None:
+            raise ValueError("give either `validation`, a file, or `held_out`, a share of the training rows, not both")
+        if self.train is not None and self.validation is None and self.held_out is None:
+            raise ValueError(
+                "`validation` is missing: the proof and the best epoch need held-out text; name a file, or take a share"
+                " of the training rows with `held_out: 0.1`"
+            )
         return self
 
     def settings(self) -> dict[str, Any]:
         """For the name of a stage: without later keys that are not set, so that what is kept stays found."""
-        later = {"text_pair": self.text_pair, "label_separator": self.label_separator}
+        later = {"text_pair": self.text_pair, "label_separator": self.label_separator, "held_out": self.held_out}
         unset = {name for name, value in later.items() if value is None}
         return self.model_dump(exclude=unset if self.has_domains else {*unset, "domain", "domains"})
 
@@ -60,6 +68,8 @@ class Data(Section):
             raise ValueError("give either `domain`, a column, or `domains`, names in the files' paths, not both")
         if self.has_domains and self.hub is not None:
             raise ValueError("domains are read from files: give `train` and `validation` instead of `hub`")
+        if self.domain is not None and self.held_out is not None:
+            raise ValueError("held_out knows no column of domains: name a `validation` file, or use `domains`")
         files = [file for file in (self.train, self.validation, self.test) if file is not None]
         if self.domains and not all("{domain}" in file for file in files):
             raise ValueError(f"`domains` are names in the files' paths: write {{domain}} there in each of {files}")

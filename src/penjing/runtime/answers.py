@@ -228,9 +228,10 @@ def _spans(tags: Sequence[str], logits: Any, words: Sequence[Word]) -> tuple[Spa
 
 
 def _found(tags: Sequence[str], logits: Any, text: str, words: Sequence[Word]) -> tuple[FoundSpan, ...]:
-    _check_finite(logits.reshape(-1).tolist())
+    if not np.isfinite(logits).all():
+        _refuse(logits.reshape(-1).tolist())
     spans = _spans(tags, logits, words)
-    scores = [max(_softmax(row)) for row in logits.tolist()] if spans else []
+    scores = _best_of_softmax(logits) if spans else []
     found = []
     for start, end, label in spans:
         inside = [score for score, (_, first, last) in zip(scores, words, strict=True) if first < end and last > start]
@@ -252,6 +253,13 @@ def _softmax(row: Sequence[float]) -> list[float]:
     weights = [math.exp(logit - largest) for logit in row]
     total = sum(weights)
     return [weight / total for weight in weights]
+
+
+def _best_of_softmax(rows: Any) -> list[float]:
+    """The largest probability of each row."""
+    rest = np.exp(rows.astype(np.float64) - rows.max(-1, keepdims=True)).sum(-1)
+    best: list[float] = (1 / rest).tolist()
+    return best
 
 
 def _sigmoid(logit: float) -> float:
