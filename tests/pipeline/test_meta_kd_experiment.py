@@ -31,8 +31,8 @@ def domain_recipe(folder: Path, **distill: Any) -> Recipe:
     for number, name in enumerate(DOMAINS):
         write_table(folder / f"{name}.train.tsv", 80, 10 + number)
         write_table(folder / f"{name}.dev.tsv", 30, 20 + number)
-    files = {"train": str(folder / "{domain}.train.tsv"), "validation": str(folder / "{domain}.dev.tsv")}
-    raw["data"] = {**files, "domains": list(DOMAINS)}
+    files = {"train": str(folder / "{domain}.train.tsv"), "test": str(folder / "{domain}.dev.tsv")}
+    raw["data"] = {**files, "held_out": 0.2, "domains": list(DOMAINS)}
     raw["teacher"]["epochs"] = 1
     raw["distill"] = {**raw["distill"], "method": "meta-kd", **distill}
     recipe = check_recipe(raw, "test")
@@ -51,10 +51,11 @@ def test_the_word_trains_a_meta_teacher_and_keeps_what_it_knows(tmp_path: Path) 
     recipe, space = domain_recipe(tmp_path / "data"), Workspace(tmp_path / "run")
     sources = make_sources(recipe, space)
     assert read_json(sources.data / "data.json")["domains"] == list(DOMAINS)
-    assert read_split(sources.data / "train.jsonl").domains == (0, 1) * 80
+    train = read_split(sources.data / "train.jsonl")
+    assert train.domains[:80] == (0, 1) * 40 and len(train.texts) < 160
     assert (sources.teacher / "domains.safetensors").is_file()
     meta = read_meta_knowledge(sources.outputs)
-    assert meta is not None and meta.domain_count == 2 and meta.z.shape == (160, 32)
+    assert meta is not None and meta.domain_count == 2 and meta.z.shape == (len(train.texts), 32)
     history = read_json(train_student(recipe, space, sources) / "history.json")
     assert history["transfer"] and history["task"]
 
@@ -68,7 +69,7 @@ def test_a_plain_method_on_the_same_data_has_another_teacher(tmp_path: Path) -> 
 
 def test_without_domains_or_with_a_corpus_it_is_refused_and_others_are_named(tmp_path: Path) -> None:
     recipe = domain_recipe(tmp_path)
-    plain = recipe.data.model_copy(update={"domains": (), "train": "train.tsv", "validation": "validation.tsv"})
+    plain = recipe.data.model_copy(update={"domains": (), "train": "train.tsv", "test": None})
     message = refusal(recipe.model_copy(update={"data": plain}), tmp_path / "run")
     assert "it needs the domain of each text: give data.domain or data.domains; these fit as it is: " in message
     assert "meta-kd" not in message.split("these fit as it is: ")[1]

@@ -3,8 +3,8 @@
     python -m penjing.pipeline.experiments.meta_kd --out runs/meta_kd --to docs/results/meta_kd.json
 
 Both sides have the same recipe (`amazon-domains`), texts and seeds, and two phases over layers and answers: `meta-kd`
-with its meta-teacher, `tinybert` with a teacher fine-tuned on all domains alike. The data set has no third split, so a
-tenth of each domain's training text, the same for all, chooses the best epoch; its held-out text is for judging alone.
+with its meta-teacher, `tinybert` with a teacher fine-tuned on all domains alike. Part of each domain's training text
+chooses the best epoch; the test text is for judging alone.
 Every stage is kept under `--out`, so a killed experiment continues. Left out: TinyBERT's
 distillation of a meta-teacher, and single-domain teachers, which the paper has, too.
 """
@@ -12,7 +12,6 @@ distillation of a meta-teacher, and single-domain teachers, which the paper has,
 from __future__ import annotations
 
 import argparse
-import random
 import shutil
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +23,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ...compress.data import Split
-from ...compress.domains import PLACE, split_files
+from ...compress.domains import split_files
 from ...compress.models.checkpoint import load_student
-from ...compress.tables import read_table
 from ...compress.teacher import load_teacher
 from ...compress.tokens import tokenize
 from ...runtime.errors import PenjingError
@@ -42,8 +40,6 @@ from ..workspace import Workspace, file_digest
 
 RECIPE, SEEDS = "amazon-domains", (1, 2, 3, 4, 5)
 ARMS = {"meta": "meta-kd", "plain": "tinybert"}
-HELD_BACK = 0.1
-"""Share of a domain's training text that chooses the best epoch."""
 Counts = dict[str, dict[str, list[int]]]
 """Right answers and texts, by "student" or "teacher" and then by domain."""
 
@@ -73,7 +69,6 @@ def publish(recipe: Recipe, seeds: Sequence[int], out: Path, target: Path, comma
     """Trains what is not trained yet and writes `target`; with one seed, which has no interval, only the counts."""
     space = Workspace(out)
     with space.locked():
-        recipe = with_test_split(recipe, out / "data")
         runs = [(arm, seed) for seed in seeds for arm in ARMS]
         found: dict[str, list[Counts]] = {arm: [] for arm in ARMS}
         for arm, seed in tqdm(runs, desc="meta-kd", unit="student", disable=None):
@@ -88,24 +83,6 @@ def publish(recipe: Recipe, seeds: Sequence[int], out: Path, target: Path, comma
         "seeds": list(seeds),
         "counts": found,
     })  # fmt: skip
-
-
-def with_test_split(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe whose held-out text is its test, and whose validation text is held back from training."""
-    data = recipe.data
-    folder.mkdir(parents=True, exist_ok=True)
-    for domain in data.domains:
-        columns = (data.text, data.label)
-        rows = read_table(resolve_path(str(data.train).replace(PLACE, domain)), columns)
-        random.Random(0).shuffle(rows)
-        cut = round(len(rows) * HELD_BACK)
-        held_out = read_table(resolve_path(str(data.validation).replace(PLACE, domain)), columns)
-        for name, part in (("validation", rows[:cut]), ("train", rows[cut:]), ("test", held_out)):
-            lines = ["\t".join(columns), *("\t".join(str(row[column]) for column in columns) for row in part)]
-            path = folder / f"{domain}.{name}.tsv"
-            path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-    files = {name: str(folder / f"{PLACE}.{name}.tsv") for name in ("train", "validation", "test")}
-    return recipe.model_copy(update={"data": data.model_copy(update=files)})
 
 
 def arm_recipe(recipe: Recipe, arm: str, seed: int) -> Recipe:
