@@ -23,7 +23,7 @@ from ..compress.models.checkpoint import load_student
 from ..compress.models.folded import inference_form
 from ..export.quantize import quantize_tflite
 from ..export.to_tflite import export_tflite
-from .claims import t_interval
+from .claims import t_interval, to_microseconds
 from .proof import Made, Proof
 from .prune import SUMMARY_NAME
 from .recipe import load_text_recipe, recipe_to_yaml
@@ -73,7 +73,7 @@ def publish(name: str, seeds: Sequence[int], out: Path, target: Path, label: str
         "proofs": {str(seed): asdict(m.proof) for seed, m in zip(seeds, made, strict=True)},
         "curves": {str(seed): read_json(m.student / "history.json") for seed, m in zip(seeds, made, strict=True)},
         "teacher_curve": read_json(made[0].teacher / "history.json"),
-        "run": None if report.run is None else _rounded_samples(report.run.to_json()),
+        "run": None if report.run is None else to_microseconds(report.run.to_json()),
     }
     target.parent.mkdir(parents=True, exist_ok=True)
     write_json(target, result)
@@ -178,20 +178,6 @@ def _signatures_cost(recipe: Recipe, space: Workspace, made: Made) -> float:
     one = space.stage("one-signature", work, inputs=[made.student], settings={"length": recipe.task.max_length})
     all_bytes, one_bytes = ((p).stat().st_size for p in (made.files / "model.int8.tflite", one / "one.int8.tflite"))
     return all_bytes / one_bytes
-
-
-def _rounded_samples(run: dict[str, Any]) -> dict[str, Any]:
-    """Rounds samples to the microsecond: the file stays readable and loses nothing that was measured."""
-
-    def rounded(value: Any) -> Any:
-        if isinstance(value, float):
-            return round(value, 5)
-        if isinstance(value, dict):
-            return {key: rounded(item) for key, item in value.items()}
-        return [rounded(item) for item in value] if isinstance(value, list) else value
-
-    plain: dict[str, Any] = rounded(run)
-    return plain
 
 
 if __name__ == "__main__":

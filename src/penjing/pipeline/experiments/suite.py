@@ -1,0 +1,94 @@
+"""A suite as claims: what each cell reached, and how that differs from the baseline.
+
+    python -m penjing.pipeline.experiments.suite docs/suites/NAME.yaml --out runs/NAME --to docs/results/NAME.json
+
+Makes the cells that are not made yet, so it continues after a kill and adds nothing to a suite that is done. Claims are
+called SUITE.CELL.figure and judged by the targets of the suite's name (`../targets.py`). Left out: the page and its
+picture, which `penjing suite` makes in the same folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ...runtime.errors import PenjingError
+from ..claims import t_interval, to_microseconds
+from ..suite.file import load_suite
+from ..suite.result import Row, SuiteResult
+from ..suite.run import run_suite
+from ..targets import stated
+from ..terminal import note
+from ..text_files import write_json
+
+Claims = Iterator[dict[str, Any]]
+
+
+def main() -> None:
+    """Reads the command line and publishes; bad input ends with one line and exit code 2."""
+    parser = argparse.ArgumentParser(description="Run a suite of recipes and write its claims.")
+    parser.add_argument("suite", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--to", type=Path, required=True)
+    arguments = parser.parse_args()
+    command = (
+        f"python -m penjing.pipeline.experiments.suite {arguments.suite.as_posix()}"
+        f" --out {arguments.out.as_posix()} --to {arguments.to.as_posix()}"
+    )
+    try:
+        publish(arguments.suite, arguments.out, arguments.to, command)
+    except PenjingError as error:
+        note(str(error))
+        raise SystemExit(2) from None
+
+
+def publish(file: Path, out: Path, target: Path, command: str) -> None:
+    """Runs the suite and writes `target`. Raises RecipeError for a bad file, OutputError for a folder it cannot use."""
+    suite = load_suite(file)
+    found = run_suite(suite, out)
+    plain = found.to_json()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_json(target, {
+        "claims": [{**claim, "command": command} for claim in claims(found)],
+        "suite": suite.file.model_dump(mode="json", exclude_defaults=True),
+        **{name: plain[name] for name in ("created", "metric", "split", "n", "condition", "rows", "results")},
+        "run": None if found.run is None else to_microseconds(found.run.to_json()),
+    })  # fmt: skip
+
+
+def claims(found: SuiteResult) -> Claims:
+    """Of every cell that came to a bundle."""
+    for row in found.rows:
+        if row.value is not None:
+            yield from _quality(found, row)
+            yield from _cost(found, row)
+
+
+def _quality(found: SuiteResult, row: Row) -> Claims:
+    """On each split the mean over the seeds, then the difference from the baseline, taken within seeds."""
+    name = f"{found.suite}.{row.cell}"
+    own = [figure for r in found.results if r.cell == row.cell and not r.error for figure in r.figures
+           if figure.file == r.file]  # fmt: skip
+    for split in dict.fromkeys(figure.split for figure in own):
+        told = [figure for figure in own if figure.split == split]
+        values = [figure.value for figure in told]
+        yield stated(f"{name}.{split}", statistics.fmean(values), told[0].metric, t_interval(values), told[0].n)
+    if row.difference is not None:
+        low, high = row.difference_low, row.difference_high
+        spread = None if low is None or high is None else (low, high)
+        yield stated(f"{name}.difference", row.difference, "share", spread, found.n)
+
+
+def _cost(found: SuiteResult, row: Row) -> Claims:
+    name = f"{found.suite}.{row.cell}"
+    if row.bytes is not None:
+        yield stated(f"{name}.size", row.bytes / 1e6, "MB", None, len(row.seeds))
+    if row.ms is not None:
+        yield stated(f"{name}.ms", row.ms, "ms", None, len(row.seeds))
+
+
+if __name__ == "__main__":
+    main()
