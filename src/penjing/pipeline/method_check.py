@@ -1,6 +1,6 @@
 """Whether a method fits the pair of teacher and student: said before anything is computed.
 
-Left out: what a recipe can tell without its teacher (`sections.py`).
+Left out: what a recipe can tell without its teacher (`recipe_fit.py`).
 """
 
 from __future__ import annotations

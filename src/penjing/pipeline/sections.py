@@ -1,7 +1,8 @@
 """The sections of a text recipe: frozen pydantic models with the defaults beside the fields.
 
-Left out: detectors (`detector_sections.py`), reading a file and saying what is wrong with it (`recipe.py`), and whether
-the named files exist and hold the named columns, which is checked when the data is read.
+Left out: detectors (`detector_sections.py`), which sections do not go together (`recipe_fit.py`), reading a file and
+saying what is wrong with it (`recipe.py`), and whether the named files exist and hold the named columns, which is
+checked when the data is read.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from pydantic import Field, model_validator
 
 from .augmentation_section import Augmentation
 from .data_section import Data
-from .few_shot_section import FewShot, misfit
+from .few_shot_section import FewShot
 from .prune_sections import Learning, Prune
+from .recipe_fit import first_misfit
 from .section import Length, Section
-from .student_sections import AnyStudent, BertStudent, BiLstmStudent, Student
+from .student_sections import AnyStudent, BertStudent, Student
 from .task_sections import Task
 
 
@@ -173,144 +175,8 @@ class Recipe(Section):
         return budget.precision or ("int8" if "int8" in self.quantize.precisions else "fp32")
 
     @model_validator(mode="after")
-    def _latency_is_measured(self) -> Recipe:
-        precision, length = self.latency_precision, self.task.max_length
-        if precision is None:
-            return self
-        if "onnx" not in self.export.formats:
-            raise ValueError("prune.budget.latency_ms is about an ONNX file: add onnx to export.formats")
-        if precision not in self.quantize.precisions:
-            raise ValueError(f"prune.budget.latency_ms is about {precision}: add it to quantize.precisions")
-        if length not in self.benchmark.lengths or 1 not in self.benchmark.threads:
-            raise ValueError(
-                f"prune.budget.latency_ms is about {length} tokens (task.max_length) on 1 thread: add them to"
-                " benchmark.lengths and benchmark.threads, so that what came out is measured"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _student_comes_about(self) -> Recipe:
-        if self.untrained and "method" in self.distill.model_fields_set:
-            raise ValueError(
-                f"student.architecture bert without layers is the teacher itself, which is not distilled, so"
-                f" distill.method {self.distill.method} does nothing: give student.layers, or take the method out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _lstm_fits(self) -> Recipe:
-        if not isinstance(self.student, BiLstmStudent):
-            return self
-        parts = {
-            "prune": self.prune is not None,
-            "quantize.training": self.quantize.training is not None,
-            f"task.kind {self.task.kind}": self.task.kind == "token-classification",
-        }
-        unfit = next((part for part, given in parts.items() if given), None)
-        if unfit is not None:
-            raise ValueError(f"{unfit} is not for student.architecture bilstm: leave it out, or choose mobilebert")
-        return self
-
-    @model_validator(mode="after")
-    def _towers_fit(self) -> Recipe:
-        if not self.two_towers:
-            return self
-        if self.data.text_pair is None:
-            raise ValueError(
-                "student.towers is for pairs: name the second text's column in data.text_pair, or leave it out"
-            )
-        parts = {
-            "quantize.training": self.quantize.training is not None,
-            "teacher.inverted_bottleneck": self.teacher.inverted_bottleneck is not None,
-        }
-        unfit = next((part for part, given in parts.items() if given), None)
-        if unfit is not None:
-            raise ValueError(f"{unfit} learns layer by layer, which student.towers does not: leave one of the two out")
-        return self
-
-    @model_validator(mode="after")
-    def _domains_fit(self) -> Recipe:
-        if self.data.has_domains and self.task.kind != "text-classification":
-            raise ValueError(f"domains are those of texts with one label each, but task.kind is {self.task.kind}")
-        if self.data.has_domains and self.task.out_of_scope is not None:
-            raise ValueError("texts that are out of scope have no domain: leave task.out_of_scope or the domains out")
-        return self
-
-    @model_validator(mode="after")
-    def _black_box_fits(self) -> Recipe:
-        if self.teacher.answers is not None and (self.task.kind != "text-classification" or self.learns_by_domain):
-            raise ValueError(
-                f"teacher.answers are of a plain text-classification, not of {self.task.kind} with"
-                f" {self.distill.method}: take them out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _few_shot_fits(self) -> Recipe:
-        problem = misfit(self)
+    def _sections_fit(self) -> Recipe:
+        problem = first_misfit(self)
         if problem is not None:
             raise ValueError(problem)
-        return self
-
-    @model_validator(mode="after")
-    def _assistant_fits(self) -> Recipe:
-        if self.teacher.inverted_bottleneck is not None and not isinstance(self.student, Student):
-            raise ValueError(
-                f"teacher.inverted_bottleneck has a mobilebert student's shape, but student.architecture is"
-                f" {self.student.architecture}: leave one of the two out"
-            )
-        if self.teacher.inverted_bottleneck is not None and self.distill.general is not None:
-            raise ValueError(
-                "distill.general is of the teacher before it was fine-tuned, teacher.inverted_bottleneck comes after:"
-                " leave one of the two out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _task_fits(self) -> Recipe:
-        kind, pair = self.task.kind, self.data.text_pair
-        if kind == "token-classification" and pair is not None:
-            raise ValueError(f"data.text_pair does not go with {kind}, which labels words of one text: leave it out")
-        if self.prune is not None and (kind != "text-classification" or pair is not None):
-            given = kind if pair is None else "pairs of texts"
-            raise ValueError(f"prune weighs units by what they do for one label of one text, not {given}: leave it out")
-        if kind == "token-classification" and self.distill.general is not None:
-            raise ValueError(f"distill.general teaches a student of whole texts, not of {kind}: leave it out")
-        if self.data.label_separator is not None and kind != "multi-label-classification":
-            raise ValueError(f"data.label_separator is between the labels of a text that has many, not for {kind}")
-        for part in ("corpus", "general"):
-            if pair is not None and getattr(self.distill, part, None):
-                raise ValueError(f"distill.{part} is of single texts, but the task is one of pairs: leave it out")
-        return self
-
-    @model_validator(mode="after")
-    def _zeros_stay(self) -> Recipe:
-        if self.quantize.training is not None and self.prune is not None and self.prune.sparsity:
-            raise ValueError(
-                "quantize.training moves the weights that prune.sparsity set to zero: leave one of the two out"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _slimming_fits(self) -> Recipe:
-        student = self.student
-        if self.prune is not None and self.prune.units == "slimming":
-            given: str = student.architecture
-            if isinstance(student, Student):
-                given += f" with the activation {student.activation}"
-            if given != "mobilebert with the activation relu":
-                raise ValueError(
-                    f"prune.units: slimming cuts the neurons of a mobilebert student with the activation relu, this one"
-                    f" is {given}: choose fisher, sensitivity or learned"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _lengths_fit(self) -> Recipe:
-        longest = max(self.export.sequence_lengths)
-        if longest != self.task.max_length and "tflite" in self.export.formats:
-            raise ValueError(
-                f"the longest of export.sequence_lengths is {longest} but task.max_length is {self.task.max_length}:"
-                " make them equal, so that both engines cut a text at the same place"
-            )
         return self

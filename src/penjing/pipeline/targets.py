@@ -31,6 +31,12 @@ TARGETS = {
         "student.validation": ">= 0.87", "student.parameters": "<= 1500000", "minutes": "<= 30",
     },
     "atis": {"student.test": ">= 0.95"},
+    "snips": {"student.test": ">= 0.93"},
+    "trec": {"student.test": ">= 0.95"},
+    "mrpc": {"student.test": ">= 0.86"},
+    "clinc150": {"student.test": ">= 0.93", "student.out-of-scope-test": ">= 0.5"},
+    "sst2-bilstm": {"student.validation": ">= 0.86", "model.int8.onnx.size": "<= 3", "speed.int8": ">= 10"},
+    "sst2-bilstm-labels": {"distilled.difference": ">= 0.02"},
     "sst2-post": {"speed.same": ">= 1.5", "loss": "<= 0.01", "minutes": "<= 3"},
 }  # fmt: skip
 """By recipe and the claim's name behind the recipe's."""
