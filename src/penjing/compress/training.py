@@ -110,7 +110,7 @@ def train(
     `lengths` [examples] are token counts; `step_loss(model, indices)` is the mean loss over those examples.
     `folder` holds the checkpoint between calls. Raises TrainingError when the loss is not finite.
     """
-    with _still(model, rates):
+    with still(model, rates):
         run = _Run(model, lengths, step_loss, evaluate, plan, folder, rates)
         run.resume()
         run.loop(label)
@@ -118,7 +118,7 @@ def train(
 
 
 @contextmanager
-def _still(model: nn.Module, rates: Rates) -> Iterator[None]:
+def still(model: nn.Module, rates: Rates) -> Iterator[None]:
     """Parameters of rate 0 need no gradient, which spares the way back through the layers below."""
     still = [p for name, p in model.named_parameters() if p.requires_grad and not rates(name)]
     for parameter in still:

@@ -164,13 +164,13 @@ def train_student(recipe: Recipe, space: Workspace, sources: Sources) -> Path:
         student, alignment, lessons = fresh_student(recipe, sources, folder)
         curves = distil_student(
             student, alignment, lessons, learning, method_named(recipe.distill.method),
-            seed=recipe.distill.seed, folder=folder, checkpoints=folder / CHECKPOINTS,
+            seed=recipe.distill.seed, folder=folder, checkpoints=folder / CHECKPOINTS, minutes=recipe.distill.minutes,
         )  # fmt: skip
         write_json(folder / "history.json", asdict(curves))
 
     settings: dict[str, Any] = {
         "student": recipe.student.model_dump(exclude_none=True),
-        "distill": {} if learning is None else learning.model_dump(exclude={"corpus", "general", "augmentation"}),
+        "distill": {} if learning is None else learning.settings(),
     }
     # A copy learns nothing: what its teacher was asked is no part of it.
     more = [folder for folder in (sources.assistant, sources.general, sources.words) if folder is not None]

@@ -39,11 +39,13 @@ def _latency(recipe: Recipe) -> Misfits:
 
 
 def _untrained(recipe: Recipe) -> Misfits:
-    if recipe.untrained and "method" in recipe.distill.model_fields_set:
-        yield (
-            f"student.architecture bert without layers is the teacher itself, which is not distilled, so"
-            f" distill.method {recipe.distill.method} does nothing: give student.layers, or take the method out"
-        )
+    for part in ("method", "minutes"):
+        if recipe.untrained and part in recipe.distill.model_fields_set:
+            yield (
+                f"student.architecture bert without layers is the teacher itself, which is not distilled, so"
+                f" distill.{part} {getattr(recipe.distill, part)} does nothing: give student.layers, or take the {part}"
+                " out"
+            )
 
 
 def _lstm(recipe: Recipe) -> Misfits:

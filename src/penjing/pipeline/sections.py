@@ -7,7 +7,7 @@ checked when the data is read.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -76,6 +76,14 @@ class Distill(Learning):
     general: General | None = None
     augmentation: Augmentation | None = None
     seed: int = Field(default=1, ge=0, description="the student's own seed, so that seeds can share one teacher")
+    minutes: float | None = Field(
+        default=None, gt=0, description="learn for about so long on this machine: epochs say how phases share it"
+    )
+
+    def settings(self) -> dict[str, Any]:
+        """For the name of the student's stage: how it learns, not from which text."""
+        later = set() if self.minutes is not None else {"minutes"}
+        return self.model_dump(exclude={"corpus", "general", "augmentation", *later})
 
 
 class QuantizedTraining(Section):

@@ -27,6 +27,7 @@ from ..training import Evaluation
 from .alignment import Alignment, write_alignment
 from .lessons import DistillSettings, Lessons, validate
 from .method import Method, run_phases
+from .pace import within_minutes
 
 START_SENTENCES = 1536
 """Texts that the closed-form start looks at; twice as many changed the start's accuracy by less than its noise."""
@@ -155,11 +156,17 @@ def distil_student(
     seed: int,
     folder: Path,
     checkpoints: Path,
+    minutes: float | None = None,
 ) -> Curves:
-    """Trains the student through the method's phases (None: not at all); saves it and its alignment into `folder`."""
+    """Trains the student through the method's phases (None: not at all); saves it and its alignment into `folder`.
+
+    With `minutes`, the phases are made as long as that in all.
+    """
     with torch.no_grad():
         start = validate(student, lessons)
     phases = () if settings is None else method.phases(student, lessons, settings, alignment, seed)
+    if minutes is not None:
+        phases = within_minutes(phases, lessons, minutes, checkpoints)
     transfer, task = run_phases(student, lessons, phases, checkpoints)
     save_student(student.cpu(), folder)
     write_alignment(alignment, folder)
