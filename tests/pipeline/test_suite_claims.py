@@ -10,14 +10,17 @@ from test_claims import problems
 from tiny_suite import detector_suite
 
 from penjing.pipeline.experiments.suite import claims, publish
+from penjing.pipeline.suite.file import load_suite
 from penjing.pipeline.suite.result import SuiteResult, summarise
 from penjing.pipeline.text_files import read_json
+from penjing.runtime.errors import RecipeError
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("suite")
-    publish(detector_suite(folder), folder / "out", folder / "claims.json", "made by a test")
+    suite = load_suite(detector_suite(folder))
+    publish(suite, (1, 2), folder / "out", folder / "claims.json", "made by a test")
     return folder
 
 
@@ -48,6 +51,21 @@ def test_a_cell_that_failed_with_every_seed_claims_nothing(folder: Path) -> None
 
 def test_a_suite_that_is_done_is_not_made_again(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.glob("out/cells/*/*/bundle/manifest.json")}
-    publish(folder / "suite.yaml", folder / "out", folder / "again.json", "made by a test")
+    publish(load_suite(folder / "suite.yaml"), (1, 2), folder / "out", folder / "again.json", "made by a test")
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert read_json(folder / "again.json")["claims"] == read_json(folder / "claims.json")["claims"]
+
+
+def test_seeds_made_one_at_a_time_come_to_the_same_claims(folder: Path) -> None:
+    suite, target = load_suite(folder / "suite.yaml"), folder / "parts.json"
+    for seed in (1, 2):
+        publish(suite, (seed,), folder / f"out-{seed}", target, "made by a test")
+    parts, whole = read_json(target), read_json(folder / "claims.json")
+    assert set(parts["made"]) == {"1", "2"}
+    timed = ("ms",)
+    for one, other in zip(parts["claims"], whole["claims"], strict=True):
+        assert one["id"] == other["id"]
+        assert one["id"].endswith(timed) or one == other
+    with pytest.raises(RecipeError, match="is of another suite than 'detectors' as it is now"):
+        changed = suite.file.model_copy(update={"baseline": "maha"})
+        publish(replace(suite, file=changed), (1,), folder / "out-1", target, "made by a test")

@@ -2,27 +2,32 @@
 
     python -m penjing.pipeline.experiments.suite docs/suites/NAME.yaml --out runs/NAME --to docs/results/NAME.json
 
-Makes the cells that are not made yet, so it continues after a kill and adds nothing to a suite that is done. Claims are
-called SUITE.CELL.figure and judged by the targets of the suite's name (`../targets.py`). Left out: the page and its
-picture, which `penjing suite` makes in the same folder.
+Makes the cells that are not made yet, so it continues after a kill and adds nothing to a suite that is done; with
+`--seeds`, a suite of hours is made a few seeds at a time. Differences are taken within seeds, so each seed may be of a
+machine and a teacher of its own; latencies are means over them. Claims are called SUITE.CELL.figure and
+judged by the targets of the suite's name (`../targets.py`). Left out: the page and its picture (`penjing suite`).
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...runtime.errors import PenjingError
+from ...benchmarks.plain import from_plain
+from ...benchmarks.processor import describe_processor
+from ...runtime.errors import PenjingError, RecipeError
 from ..claims import t_interval, to_microseconds
-from ..suite.file import load_suite
-from ..suite.result import Row, SuiteResult
+from ..suite.cells import CellResult
+from ..suite.file import Suite, load_suite
+from ..suite.result import Row, SuiteResult, summarise
 from ..suite.run import run_suite
 from ..targets import stated
 from ..terminal import note
-from ..text_files import write_json
+from ..text_files import read_json, write_json
 
 Claims = Iterator[dict[str, Any]]
 
@@ -31,6 +36,7 @@ def main() -> None:
     """Reads the command line and publishes; bad input ends with one line and exit code 2."""
     parser = argparse.ArgumentParser(description="Run a suite of recipes and write its claims.")
     parser.add_argument("suite", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", help="these of the suite's seeds; others stay as --to has them")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
     arguments = parser.parse_args()
@@ -39,24 +45,42 @@ def main() -> None:
         f" --out {arguments.out.as_posix()} --to {arguments.to.as_posix()}"
     )
     try:
-        publish(arguments.suite, arguments.out, arguments.to, command)
+        suite = load_suite(arguments.suite)
+        publish(suite, arguments.seeds or suite.file.seeds, arguments.out, arguments.to, command)
     except PenjingError as error:
         note(str(error))
         raise SystemExit(2) from None
 
 
-def publish(file: Path, out: Path, target: Path, command: str) -> None:
-    """Runs the suite and writes `target`. Raises RecipeError for a bad file, OutputError for a folder it cannot use."""
-    suite = load_suite(file)
-    found = run_suite(suite, out)
+def publish(suite: Suite, seeds: Sequence[int], out: Path, target: Path, command: str) -> None:
+    """Runs the suite with these of its `seeds` and joins what `target` holds of the others.
+
+    Raises RecipeError where that is of another suite, OutputError for a folder it cannot use.
+    """
+    described = suite.file.model_dump(mode="json", exclude_defaults=True)
+    empty = {"suite": described, "results": [], "made": {}}
+    kept: dict[str, Any] = read_json(target) if target.is_file() else empty
+    if kept["suite"] != described:
+        raise RecipeError(f"{target} is of another suite than {suite.file.name!r} as it is now: move it away first")
+    others = [from_plain(CellResult, result) for result in kept["results"] if result["seed"] not in seeds]
+    now = run_suite(replace(suite, file=suite.file.model_copy(update={"seeds": tuple(seeds)})), out)
+    found = summarise(
+        now.suite, now.created, now.baseline, sorted([*others, *now.results], key=_place), now.run, now.untimed
+    )
+    made = {str(seed): {"created": now.created, "processor": describe_processor().name} for seed in seeds}
     plain = found.to_json()
     target.parent.mkdir(parents=True, exist_ok=True)
     write_json(target, {
         "claims": [{**claim, "command": command} for claim in claims(found)],
-        "suite": suite.file.model_dump(mode="json", exclude_defaults=True),
-        **{name: plain[name] for name in ("created", "metric", "split", "n", "condition", "rows", "results")},
+        "suite": described,
+        "made": {**kept["made"], **made},
+        **{name: plain[name] for name in ("metric", "split", "n", "condition", "rows", "results")},
         "run": None if found.run is None else to_microseconds(found.run.to_json()),
     })  # fmt: skip
+
+
+def _place(result: CellResult) -> int:
+    return result.seed
 
 
 def claims(found: SuiteResult) -> Claims:
