@@ -19,19 +19,22 @@ import numpy as np
 
 from ..benchmarks.measurement import Condition
 from ..benchmarks.results import Run
+from ..compress.data import Split
 from ..compress.models.checkpoint import load_student
 from ..compress.models.folded import inference_form
+from ..compress.teacher import load_teacher
 from ..export.quantize import quantize_tflite
 from ..export.to_tflite import export_tflite
 from .claims import t_interval, to_microseconds
-from .proof import Made, Proof
+from .goals import tokenized
+from .proof import SPLITS, Made, Proof, torch_rows
 from .prune import SUMMARY_NAME
 from .recipe import load_text_recipe, recipe_to_yaml
 from .report import Report
 from .run import make_and_prove, run_recipe
 from .sections import Recipe
 from .targets import stated
-from .text_files import read_json, write_json
+from .text_files import read_json, read_split, write_json
 from .workspace import Workspace
 
 Claims = Iterator[dict[str, Any]]
@@ -65,7 +68,13 @@ def publish(name: str, seeds: Sequence[int], out: Path, target: Path, label: str
         f"python -m penjing.pipeline.publish {name} --seeds {' '.join(map(str, seeds))}"
         f" --out {out.as_posix()} --to {target.as_posix()}" + (f" --label {label}" if label != name else "")
     )
-    claims = [*_quality(name, made), *_cutting(name, made), *_sizes(name, report, ratio), *_speed(name, report)]
+    claims = [
+        *_quality(name, made),
+        *_nearest(recipes[0], made),
+        *_cutting(name, made),
+        *_sizes(name, report, ratio),
+        *_speed(name, report),
+    ]
     result = {
         "claims": [{**claim, "id": label + claim["id"].removeprefix(name), "command": command} for claim in claims],
         "recipe": recipe_to_yaml(recipes[0]),
@@ -98,6 +107,24 @@ def _quality(name: str, made: Sequence[Made]) -> Claims:
     yield stated(f"{name}.flips", worst.flips / worst.n, "share", (worst.flip_low, worst.flip_high), worst.n)
     agreed = made[0].proof.agreement["model.int8.onnx"]
     yield stated(f"{name}.agreement", agreed / n, "share", None, n)
+
+
+def _nearest(recipe: Recipe, made: Sequence[Made]) -> Claims:
+    """Where texts are rejected: how often the nearest label is right, rejected or not, on the last split in scope."""
+    if recipe.task.out_of_scope is None:
+        return
+    split = [p.split for p in made[0].proof.student_torch if p.split in SPLITS][-1]
+    rows = read_split(made[0].data / f"{split}.jsonl")
+    for role, folders in (("teacher", [made[0].teacher]), ("student", [m.student for m in made])):
+        values = [_accuracy(recipe, rows, folder, role) for folder in folders]
+        name = f"{recipe.name}.{role}.{split}.nearest"
+        yield stated(name, float(np.mean(values)), "accuracy", t_interval(values), len(rows.texts))
+
+
+def _accuracy(recipe: Recipe, rows: Split, folder: Path, role: str) -> float:
+    model = load_teacher(folder) if role == "teacher" else load_student(folder)
+    logits = np.array(torch_rows(model, tokenized(recipe, rows, folder)))
+    return float((logits.argmax(1) == np.array(rows.labels)).mean())
 
 
 def _cutting(name: str, made: Sequence[Made]) -> Claims:
