@@ -14,6 +14,7 @@ import argparse
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ..suite.cells import CellResult
 from ..suite.file import Suite, load_suite
 from ..suite.result import Row, SuiteResult, summarise
 from ..suite.run import run_suite
+from ..suite.runners import Runner, on_processes, one_by_one
 from ..targets import stated
 from ..terminal import note
 from ..text_files import read_json, write_json
@@ -37,22 +39,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run a suite of recipes and write its claims.")
     parser.add_argument("suite", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", help="these of the suite's seeds; others stay as --to has them")
+    parser.add_argument("--workers", type=int, default=1, help="cells that learn beside each other on this machine")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True)
     arguments = parser.parse_args()
     command = (
-        f"python -m penjing.pipeline.experiments.suite {arguments.suite.as_posix()}"
+        f"python -m penjing.pipeline.experiments.suite {arguments.suite.as_posix()} --workers {arguments.workers}"
         f" --out {arguments.out.as_posix()} --to {arguments.to.as_posix()}"
     )
     try:
         suite = load_suite(arguments.suite)
-        publish(suite, arguments.seeds or suite.file.seeds, arguments.out, arguments.to, command)
+        runner = one_by_one if arguments.workers == 1 else partial(on_processes, workers=arguments.workers)
+        publish(suite, arguments.seeds or suite.file.seeds, arguments.out, arguments.to, command, runner)
     except PenjingError as error:
         note(str(error))
         raise SystemExit(2) from None
 
 
-def publish(suite: Suite, seeds: Sequence[int], out: Path, target: Path, command: str) -> None:
+def publish(
+    suite: Suite, seeds: Sequence[int], out: Path, target: Path, command: str, runner: Runner = one_by_one
+) -> None:
     """Runs the suite with these of its `seeds` and joins what `target` holds of the others.
 
     Raises RecipeError where that is of another suite, OutputError for a folder it cannot use.
@@ -63,7 +69,7 @@ def publish(suite: Suite, seeds: Sequence[int], out: Path, target: Path, command
     if kept["suite"] != described:
         raise RecipeError(f"{target} is of another suite than {suite.file.name!r} as it is now: move it away first")
     others = [from_plain(CellResult, result) for result in kept["results"] if result["seed"] not in seeds]
-    now = run_suite(replace(suite, file=suite.file.model_copy(update={"seeds": tuple(seeds)})), out)
+    now = run_suite(replace(suite, file=suite.file.model_copy(update={"seeds": tuple(seeds)})), out, runner)
     found = summarise(
         now.suite, now.created, now.baseline, sorted([*others, *now.results], key=_place), now.run, now.untimed
     )
