@@ -96,10 +96,15 @@ class QuantizedTraining(Section):
     evaluations_per_epoch: int = Field(default=2, ge=1)
 
 
-class Quantize(Section):
+class Precisions(Section):
     """Which precisions to make of each exported format. int8: weights in 8 bits, activations while running."""
 
     precisions: tuple[Literal["fp32", "int8"], ...] = Field(default=("fp32", "int8"), min_length=1)
+
+
+class Quantize(Precisions):
+    """Precisions, and training for int8."""
+
     training: QuantizedTraining | None = Field(
         default=None, description="trains the student for int8 where an int8 file breaks a limit; else not at all"
     )
@@ -113,7 +118,7 @@ class Quantize(Section):
         return self
 
 
-class Export(Section):
+class Files(Section):
     """Which files to make."""
 
     formats: tuple[Literal["onnx", "tflite"], ...] = Field(default=("onnx", "tflite"), min_length=1)
@@ -121,6 +126,11 @@ class Export(Section):
         default=(32, 64, 128), min_length=1, description="one TFLite signature each"
     )
     opset: int = Field(default=18, ge=18, le=23, description="of ONNX; below 18 torch drops the names of modules")
+
+
+class Export(Files):
+    """Which files to make, and what they tell."""
+
     metadata: bool = Field(default=True, description="what TFLite files say of themselves, where uv is installed")
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ..section import Length, Section
-from ..sections import Benchmark
+from ..section import Section
+from ..sections import Benchmark, Files, Precisions
 from ..student_sections import Student
 
 Size = Annotated[int, Field(ge=2)]
@@ -111,22 +111,6 @@ class VectorDistill(Section):
         return self
 
 
-class EmbeddingQuantize(Section):
-    """Which precisions to make of each exported format."""
-
-    precisions: tuple[Literal["fp32", "int8"], ...] = Field(default=("fp32", "int8"), min_length=1)
-
-
-class EmbeddingExport(Section):
-    """Which files to make."""
-
-    formats: tuple[Literal["onnx", "tflite"], ...] = Field(default=("onnx", "tflite"), min_length=1)
-    sequence_lengths: tuple[Length, ...] = Field(
-        default=(32, 64, 128), min_length=1, description="one TFLite signature each"
-    )
-    opset: int = Field(default=18, ge=18, le=23, description="of ONNX; below 18 torch drops the names of modules")
-
-
 class EmbeddingLimits(Section):
     """What every exported file must keep, compared with the torch student on the validation pairs."""
 
@@ -149,8 +133,8 @@ class EmbeddingRecipe(Section):
     teacher: SentenceTeacher = SentenceTeacher()
     student: Student = Student()
     distill: VectorDistill = VectorDistill()
-    quantize: EmbeddingQuantize = EmbeddingQuantize()
-    export: EmbeddingExport = EmbeddingExport()
+    quantize: Precisions = Precisions()
+    export: Files = Files()
     limits: EmbeddingLimits = EmbeddingLimits()
     benchmark: Benchmark = Benchmark()
 
