@@ -41,7 +41,7 @@ def describe_processor() -> Processor:
         or _board()
         or _mac("machdep.cpu.brand_string")
         or platform.processor()
-        or "unknown",
+        or platform.machine(),
         architecture=platform.machine(),
         cores=usable_cores(),
         isa=tuple(name for name in ISA_FEATURES if name in features),
