@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from penjing.compress.data import Dataset, load_data, read_corpus
+from penjing.compress.data import Dataset, load_data
 from penjing.compress.tables import read_table
-from penjing.pipeline.sections import Corpus, Data
+from penjing.pipeline.sections import Data
 from penjing.runtime.errors import DataError
 
 LABELS = ("bad", "good")
@@ -284,44 +284,3 @@ def test_a_hub_data_set_without_validation_may_hold_some_of_training_out(tmp_pat
 def test_a_hub_that_cannot_be_reached_is_one_clear_error(hub_cache: None) -> None:
     with pytest.raises(DataError, match=r"'nobody/no-such-set' cannot be had .*check id and network"):
         load_data(Data(hub="nobody/no-such-set"), LABELS, Path)
-
-
-def test_a_corpus_is_lines_or_a_column_without_repeats(tmp_path: Path) -> None:
-    (tmp_path / "x.txt").write_text("one\n\n two \none\n", encoding="utf-8")
-    assert read_corpus(Corpus(file="x.txt"), 1, lambda f: tmp_path / f) == ["one", "two"]
-    write_parquet(tmp_path / "x.parquet", [("one", "good"), (None, "bad"), ("two", "good")])  # type: ignore[list-item]
-    assert read_corpus(Corpus(file="x.parquet", column="text"), 1, lambda f: tmp_path / f) == ["one", "two"]
-
-
-def test_a_corpus_of_paragraphs_is_split_into_sentences_of_some_words(tmp_path: Path) -> None:
-    paragraph = "It was a film. No! Was it any good? " + "long " * 100 + "end."
-    write_tsv(tmp_path / "x.tsv", [(paragraph, "good")])
-    found = read_corpus(Corpus(file="x.tsv", column="text", sentences=True), 1, lambda f: tmp_path / f)
-    assert found == ["It was a film.", "Was it any good?"]
-
-
-def test_a_corpus_is_drawn_by_the_seed_without_replacement(tmp_path: Path) -> None:
-    (tmp_path / "x.txt").write_text("\n".join(str(i) for i in range(100)))
-
-    def draw(seed: int) -> list[str]:
-        return read_corpus(Corpus(file="x.txt", rows=20), seed, lambda f: tmp_path / f)
-
-    assert draw(1) == draw(1)
-    assert draw(1) != draw(2)
-    assert len(set(draw(1))) == 20
-
-
-@pytest.mark.parametrize(
-    ("entry", "reason"),
-    [
-        ({"file": "x.tsv"}, "name its text column"),
-        ({"file": "x.txt", "column": "text"}, "is plain text"),
-        ({"file": "none.txt"}, "no file"),
-        ({"file": "x.txt", "sentences": True}, "holds no text for the corpus"),
-    ],
-)
-def test_a_corpus_that_cannot_be_read_says_why(tmp_path: Path, entry: dict[str, Any], reason: str) -> None:
-    write_tsv(tmp_path / "x.tsv", ROWS)
-    (tmp_path / "x.txt").write_text("two words\n")
-    with pytest.raises(DataError, match=reason):
-        read_corpus(Corpus.model_validate(entry), 1, lambda f: tmp_path / f)

@@ -18,7 +18,8 @@ from tiny_recipe import tiny_recipe
 from word_pieces import SHARED, write_tokenizer
 
 from penjing.compress.augment.words import is_replaceable
-from penjing.compress.data import load_data, read_corpus
+from penjing.compress.corpus import read_corpus
+from penjing.compress.data import load_data
 from penjing.compress.sentences import count_words, join_words, split_sentences
 from penjing.compress.tasks import task_named
 from penjing.pipeline.recipe import check_recipe
@@ -185,7 +186,7 @@ def test_chinese_paragraphs_are_split_into_sentences_of_some_signs(tmp_path: Pat
     assert [count_words(text) for text in ("It's late, Tom.", "我爱北京", "我有2 apples")] == [3, 4, 4]
     (tmp_path / "x.txt").write_text("今天天气很好。我们去公园！\n", encoding="utf-8")
     found = read_corpus(Corpus(file="x.txt", sentences=True), 1, lambda file: tmp_path / file)
-    assert found == ["今天天气很好。", "我们去公园！"]
+    assert found == [("今天天气很好。",), ("我们去公园！",)]
 
 
 @pytest.mark.parametrize(
@@ -229,4 +230,4 @@ def test_real_names_come_back_from_berts_own_signs(tmp_path: Path) -> None:
 def test_real_reviews_hold_many_sentences() -> None:
     file = shared("text", "zh_chnsenticorp", "dev.tsv")
     found = read_corpus(Corpus(file=str(file), column="text", sentences=True), 1, Path)
-    assert len(found) > 3000 and max(map(count_words, found)) <= 60
+    assert len(found) > 3000 and max(count_words(text) for (text,) in found) <= 60

@@ -178,6 +178,9 @@ def test_a_recipe_knows_every_task() -> None:
     assert TEXT_KINDS == KINDS
 
 
+PAIRS = {"file": "x.tsv", "column": "a", "text_pair": "b"}
+
+
 @pytest.mark.parametrize(
     ("task", "more", "words"),
     [
@@ -193,6 +196,8 @@ def test_a_recipe_knows_every_task() -> None:
         ({}, {"data": {"label_separator": ";"}}, "between the labels of a text that has many"),
         ({"kind": "token-classification"}, {"data": {"text_pair": "b"}}, "data.text_pair does not go with token-cl"),
         ({}, {"data": {"text_pair": "b"}, "distill": {"corpus": [{"file": "x.txt"}]}}, "the task is one of pairs"),
+        ({}, {"distill": {"corpus": [PAIRS]}}, "x.tsv is of pairs, but the task is one of single texts"),
+        ({}, {"distill": {"general": {"corpus": [PAIRS]}}}, "x.tsv is of pairs, but it learns single texts"),
     ],
 )
 def test_a_recipe_that_does_not_fit_its_task_says_so_in_one_line(

@@ -1,11 +1,10 @@
-"""Labelled text and plain text, from files or the hub, checked before anything is computed.
+"""Labelled text, from files or the hub, checked before anything is computed.
 
-Left out: tokenizing (`tokens.py`) and file formats (`tables.py`).
+Left out: plain text (`corpus.py`), tokenizing (`tokens.py`) and file formats (`tables.py`).
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,7 @@ from typing import Any, Protocol
 from ..runtime.answers import REJECTED
 from ..runtime.errors import DataError
 from .held_out import hold_out
-from .sentences import split_sentences
-from .tables import WORD_FILES, file_kind, read_lines, read_table, read_tagged_words
+from .tables import WORD_FILES, file_kind, read_table, read_tagged_words
 from .tasks import one_label
 from .tasks.task import Gold, Task
 
@@ -61,19 +59,6 @@ class OutOfScopeSection(Protocol):
     def validation(self) -> str | None: ...
     @property
     def test(self) -> str | None: ...
-
-
-class CorpusEntry(Protocol):
-    """One entry of a recipe's distill.corpus."""
-
-    @property
-    def file(self) -> str: ...
-    @property
-    def column(self) -> str | None: ...
-    @property
-    def sentences(self) -> bool: ...
-    @property
-    def rows(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -134,26 +119,6 @@ def load_data(
     double = [text for text, asked in zip(splits["validation"].texts, _asked(splits["validation"]), strict=True)
               if asked in known]  # fmt: skip
     return Dataset(train, splits["validation"], splits.get("test"), len(double), tuple(double[:5]), out_of_scope=aside)
-
-
-def read_corpus(entry: CorpusEntry, seed: int, resolve: Resolve) -> list[str]:
-    """Unlabelled texts of one corpus entry, without repeats; `rows` of them drawn by `seed`."""
-    path = resolve(entry.file)
-    if entry.column is None and file_kind(path) == ".txt":
-        texts = read_lines(path)
-    elif entry.column is None:
-        raise DataError(f"{path} is a table: name its text column with `column` in distill.corpus")
-    else:
-        cells = (row[entry.column] for row in read_table(path, (entry.column,)))
-        texts = [str(cell) for cell in cells if cell is not None]
-    if entry.sentences:
-        texts = [sentence for text in texts for sentence in split_sentences(text)]
-    texts = list(dict.fromkeys(text.strip() for text in texts if text.strip()))
-    if not texts:
-        raise DataError(f"{path} holds no text for the corpus: name a file with one sentence a line")
-    if entry.rows is not None and entry.rows < len(texts):
-        texts = random.Random(seed).sample(texts, entry.rows)
-    return texts
 
 
 def _columns(section: DataSection) -> tuple[str, ...]:

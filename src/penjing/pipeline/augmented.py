@@ -43,11 +43,11 @@ def augment_corpus(recipe: Recipe, space: Workspace, data: Path, corpus: Path) -
     own = read_rows(corpus / "corpus.jsonl")
     train = read_split(data / "train.jsonl")
     rows: list[Row] = list(zip(train.texts, *([] if train.pairs is None else [train.pairs]), strict=True))
-    plain = [text for row in rows for text in row] + [row["text"] for row in own]
+    plain = [text for row in (*rows, *(row.values() for row in own)) for text in row]
     made = augment_rows(section, rows, plain, space, recipe.seed)
 
     def work(folder: Path) -> None:
-        known = {*rows, *((row["text"],) for row in own)}
+        known = {*rows, *(tuple(row.values()) for row in own)}
         new = dict.fromkeys(tuple(row["texts"]) for row in read_rows(made / ROWS_NAME))
         added = [dict(zip(("text", "pair"), row, strict=False)) for row in new if row not in known]
         write_rows(folder / "corpus.jsonl", [*own, *added])

@@ -15,7 +15,8 @@ import numpy as np
 from torch import nn
 
 from ..compress.black_box import Answers, read_answers
-from ..compress.data import Split, load_data, read_corpus
+from ..compress.corpus import read_corpus
+from ..compress.data import Split, load_data
 from ..compress.distill.alignment import Alignment, read_alignment
 from ..compress.distill.lessons import Lessons
 from ..compress.distill.meta.knowledge import read_meta_knowledge
@@ -91,7 +92,7 @@ def read_data(recipe: Recipe, space: Workspace) -> Path:
 
 
 def read_corpora(recipe: Recipe, space: Workspace) -> Path:
-    """`corpus.jsonl`: the unlabelled texts of `distill.corpus`, in order, without repeats."""
+    """`corpus.jsonl`: the unlabelled texts, or pairs, of `distill.corpus`, in order, without repeats."""
     return read_plain_text(recipe, space, recipe.distill.corpus)
 
 
@@ -99,12 +100,12 @@ def read_plain_text(recipe: Recipe, space: Workspace, entries: Sequence[Corpus])
     """The same of other entries."""
 
     def work(folder: Path) -> None:
-        texts: dict[str, None] = {}
+        rows: dict[tuple[str, ...], None] = {}
         for entry in entries:
-            texts.update(dict.fromkeys(read_corpus(entry, recipe.seed, resolve_path)))
-        write_rows(folder / "corpus.jsonl", ({"text": text} for text in texts))
+            rows.update(dict.fromkeys(read_corpus(entry, recipe.seed, resolve_path)))
+        write_rows(folder / "corpus.jsonl", (dict(zip(("text", "pair"), row, strict=False)) for row in rows))
 
-    corpora = [entry.model_dump() for entry in entries]
+    corpora = [entry.settings() for entry in entries]
     digests = _digests([entry.file for entry in entries])
     return space.stage("corpus", work, settings={"corpus": corpora, "seed": recipe.seed, "digests": digests})
 

@@ -124,9 +124,16 @@ def _task(recipe: Recipe) -> Misfits:
         yield f"distill.general teaches a student of whole texts, not of {kind}: leave it out"
     if recipe.data.label_separator is not None and kind != "multi-label-classification":
         yield f"data.label_separator is between the labels of a text that has many, not for {kind}"
-    for part in ("corpus", "general"):
-        if pair is not None and getattr(recipe.distill, part, None):
-            yield f"distill.{part} is of single texts, but the task is one of pairs: leave it out"
+    if pair is not None and recipe.distill.general is not None:
+        yield "distill.general is of single texts, but the task is one of pairs: leave it out"
+    for entry in () if recipe.distill.general is None else recipe.distill.general.corpus:
+        if entry.text_pair is not None:
+            yield f"distill.general {entry.file} is of pairs, but it learns single texts: leave text_pair out"
+    for entry in recipe.distill.corpus:
+        if pair is not None and entry.text_pair is None:
+            yield f"distill.corpus {entry.file} is of single texts, but the task is one of pairs: name its text_pair"
+        if pair is None and entry.text_pair is not None:
+            yield f"distill.corpus {entry.file} is of pairs, but the task is one of single texts: leave text_pair out"
 
 
 def _zeros(recipe: Recipe) -> Misfits:
