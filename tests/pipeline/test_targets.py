@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from test_claims import problems
+from test_claims import ROOT, problems
 
 from penjing.pipeline.recipe import built_in_recipes
 from penjing.pipeline.targets import TARGETS, stated
 
 
-def test_targets_are_of_built_in_recipes() -> None:
-    assert set(TARGETS) <= set(built_in_recipes())
+def test_targets_are_of_built_in_recipes_and_of_suites_in_the_docs() -> None:
+    suites = {path.stem for path in (ROOT / "docs" / "suites").glob("*.yaml")}
+    assert set(TARGETS) <= {*built_in_recipes(), *suites}
 
 
-@pytest.mark.parametrize(("value", "met"), [(0.897, True), (0.8969, False)])
+@pytest.mark.parametrize(("value", "met"), [(0.9, True), (0.8999, False)])
 def test_a_claim_is_compared_with_its_recipes_target(value: float, met: bool) -> None:
     claim = {**stated("sst2-cut.student.validation", value, "accuracy", (0.8, 0.95), 872), "command": "made by hand"}
-    assert (claim["target"], claim["met"]) == (">= 0.897", met)
+    assert (claim["target"], claim["met"]) == (">= 0.9", met)
     assert problems(claim) == []
 
 
