@@ -8,12 +8,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ..runtime.errors import DataError
 from .data import Resolve
 from .sentences import split_sentences
 from .tables import file_kind, read_lines, read_table
+
+Item = TypeVar("Item")
 
 
 class CorpusEntry(Protocol):
@@ -39,9 +41,12 @@ def read_corpus(entry: CorpusEntry, seed: int, resolve: Resolve) -> list[tuple[s
     texts = list(dict.fromkeys(row for row in texts if all(row)))
     if not texts:
         raise DataError(f"{path} holds no text for the corpus: name a file with one sentence a line")
-    if entry.rows is not None and entry.rows < len(texts):
-        texts = random.Random(seed).sample(texts, entry.rows)
-    return texts
+    return drawn(texts, entry.rows, seed)
+
+
+def drawn(items: list[Item], rows: int | None, seed: int) -> list[Item]:
+    """So many of the items, drawn by the seed; all of them, in their order, where there are no more."""
+    return items if rows is None or rows >= len(items) else random.Random(seed).sample(items, rows)
 
 
 def _plain_rows(path: Path, entry: CorpusEntry) -> Iterator[tuple[str, ...]]:

@@ -279,7 +279,7 @@ class _Run:
             "history": [asdict(point) for point in self.history],
         }  # fmt: skip
         _save(tensors, self.folder / "checkpoint.safetensors")
-        _write_whole(self.folder / "checkpoint.json", json.dumps(state))
+        write_whole(self.folder / "checkpoint.json", json.dumps(state))
 
     def _bar_off(self) -> bool | None:
         return None if self.accelerator.is_main_process else True
@@ -325,7 +325,8 @@ def _save(tensors: dict[str, Tensor], path: Path) -> None:
     os.replace(temporary, path)
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """The file as it was, or with all of `text`, whenever the process is killed."""
     temporary = path.with_suffix(".part")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)

@@ -49,10 +49,9 @@ class Data(Section):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """For the name of a stage: without later keys that are not set, so that what is kept stays found."""
-        later = {"text_pair": self.text_pair, "label_separator": self.label_separator, "held_out": self.held_out}
-        unset = {name for name, value in later.items() if value is None}
-        return self.model_dump(exclude=unset if self.has_domains else {*unset, "domain", "domains"})
+        """For the name of a stage."""
+        of_domains = () if self.has_domains else ("domain", "domains")
+        return self.without_unset("text_pair", "label_separator", "held_out", exclude=of_domains)
 
     @model_validator(mode="after")
     def _pair_has_two_columns(self) -> Data:

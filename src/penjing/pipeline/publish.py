@@ -115,14 +115,14 @@ def _nearest(recipe: Recipe, made: Sequence[Made]) -> Claims:
         return
     split = [p.split for p in made[0].proof.student_torch if p.split in SPLITS][-1]
     rows = read_split(made[0].data / f"{split}.jsonl")
-    for role, folders in (("teacher", [made[0].teacher]), ("student", [m.student for m in made])):
-        values = [_accuracy(recipe, rows, folder, role) for folder in folders]
+    sides = (("teacher", load_teacher, [made[0].teacher]), ("student", load_student, [m.student for m in made]))
+    for role, load, folders in sides:
+        values = [_accuracy(recipe, rows, folder, load(folder)) for folder in folders]
         name = f"{recipe.name}.{role}.{split}.nearest"
         yield stated(name, float(np.mean(values)), "accuracy", t_interval(values), len(rows.texts))
 
 
-def _accuracy(recipe: Recipe, rows: Split, folder: Path, role: str) -> float:
-    model = load_teacher(folder) if role == "teacher" else load_student(folder)
+def _accuracy(recipe: Recipe, rows: Split, folder: Path, model: Any) -> float:
     logits = np.array(torch_rows(model, tokenized(recipe, rows, folder)))
     return float((logits.argmax(1) == np.array(rows.labels)).mean())
 

@@ -62,8 +62,8 @@ class Corpus(Section):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """For the name of a stage: without a later key that is not set, so that what is kept stays found."""
-        return self.model_dump(exclude={"text_pair"} if self.text_pair is None else None)
+        """For the name of a stage."""
+        return self.without_unset("text_pair")
 
 
 MethodName = Literal[
@@ -96,8 +96,7 @@ class Distill(Learning):
 
     def settings(self) -> dict[str, Any]:
         """For the name of the student's stage: how it learns, not from which text."""
-        later = set() if self.minutes is not None else {"minutes"}
-        return self.model_dump(exclude={"corpus", "general", "augmentation", *later})
+        return self.without_unset("minutes", exclude=("corpus", "general", "augmentation"))
 
 
 class QuantizedTraining(Section):

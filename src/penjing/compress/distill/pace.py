@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..tokens import sorted_batches
-from ..training import has_fast_bf16, process_state, still
+from ..training import has_fast_bf16, process_state, still, write_whole
 from .lessons import Lessons
 from .method import Phase
 
@@ -37,9 +37,7 @@ def within_minutes(phases: Sequence[Phase], lessons: Lessons, minutes: float, fo
             folder.mkdir(parents=True, exist_ok=True)
             seconds = {phase.name: _seconds_of_a_step(phase, lessons) for phase in phases}
             pace = {"seconds": seconds, "factor": minutes * 60 / whole_seconds(phases, len(lessons.texts), seconds)}
-            part = folder / f".{PACE_NAME}.part"
-            part.write_text(json.dumps(pace), encoding="utf-8")
-            part.replace(folder / PACE_NAME)
+            write_whole(folder / PACE_NAME, json.dumps(pace))
     factor = json.loads((folder / PACE_NAME).read_text(encoding="utf-8"))["factor"]
     return tuple(replace(phase, plan=replace(phase.plan, epochs=phase.plan.epochs * factor)) for phase in phases)
 

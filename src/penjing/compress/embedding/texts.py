@@ -6,17 +6,15 @@ A file without a header has its columns named by the recipe. Left out: the hub, 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from ...runtime.errors import DataError
+from ..corpus import drawn
 from ..data import Resolve
 from ..tables import file_kind, read_lines, read_table
-
-Item = TypeVar("Item")
 
 
 class TextColumns(Protocol):
@@ -66,7 +64,7 @@ def read_texts(source: TextColumns, seed: int, resolve: Resolve) -> list[str]:
     texts = list(dict.fromkeys(text.strip() for text in texts if text.strip()))
     if not texts:
         raise DataError(f"{path} holds no text: name a file with one sentence a line")
-    return _drawn(texts, source.rows, seed)
+    return drawn(texts, source.rows, seed)
 
 
 def read_groups(source: TextColumns, seed: int, resolve: Resolve) -> list[tuple[str, ...]]:
@@ -81,7 +79,7 @@ def read_groups(source: TextColumns, seed: int, resolve: Resolve) -> list[tuple[
             raise DataError(f"{path} has an empty text in row {number}: fill it in or remove the row")
     if len(rows) < 2:
         raise DataError(f"{path} holds {len(rows)} row: contrast needs at least two")
-    return _drawn(rows, source.rows, seed)
+    return drawn(rows, source.rows, seed)
 
 
 def read_pairs(path: Path, columns: PairColumns) -> list[ScoredPair]:
@@ -124,7 +122,3 @@ def _number(path: Path, row: int, said: str) -> float:
     if not math.isfinite(value):
         raise DataError(f"{path} has the score {said!r} in row {row}: give a number")
     return value
-
-
-def _drawn(items: list[Item], rows: int | None, seed: int) -> list[Item]:
-    return items if rows is None or rows >= len(items) else random.Random(seed).sample(items, rows)

@@ -15,6 +15,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from ..claims import t_interval, to_microseconds
 from ..suite.cells import CellResult
 from ..suite.file import Suite, load_suite
 from ..suite.result import Row, SuiteResult, summarise
-from ..suite.run import run_suite
+from ..suite.run import check_parallel, run_suite
 from ..suite.runners import Runner, on_processes, one_by_one
 from ..targets import stated
 from ..terminal import note
@@ -49,6 +50,8 @@ def main() -> None:
     )
     try:
         suite = load_suite(arguments.suite)
+        if arguments.workers > 1:
+            check_parallel(suite)
         runner = one_by_one if arguments.workers == 1 else partial(on_processes, workers=arguments.workers)
         publish(suite, arguments.seeds or suite.file.seeds, arguments.out, arguments.to, command, runner)
     except PenjingError as error:
@@ -70,9 +73,8 @@ def publish(
         raise RecipeError(f"{target} is of another suite than {suite.file.name!r} as it is now: move it away first")
     others = [from_plain(CellResult, result) for result in kept["results"] if result["seed"] not in seeds]
     now = run_suite(replace(suite, file=suite.file.model_copy(update={"seeds": tuple(seeds)})), out, runner)
-    found = summarise(
-        now.suite, now.created, now.baseline, sorted([*others, *now.results], key=_place), now.run, now.untimed
-    )
+    results = sorted([*others, *now.results], key=attrgetter("seed"))
+    found = summarise(now.suite, now.created, now.baseline, results, now.run, now.untimed)
     made = {str(seed): {"created": now.created, "processor": describe_processor().name} for seed in seeds}
     plain = found.to_json()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -83,10 +85,6 @@ def publish(
         **{name: plain[name] for name in ("metric", "split", "n", "condition", "rows", "results")},
         "run": None if found.run is None else to_microseconds(found.run.to_json()),
     })  # fmt: skip
-
-
-def _place(result: CellResult) -> int:
-    return result.seed
 
 
 def claims(found: SuiteResult) -> Claims:
