@@ -10,15 +10,13 @@ missed.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..benchmarks.measurement import Condition
-from ..benchmarks.results import Run
 from ..compress.data import Split
 from ..compress.models.checkpoint import load_student
 from ..compress.models.folded import inference_form
@@ -26,18 +24,19 @@ from ..compress.teacher import load_teacher
 from ..export.quantize import quantize_tflite
 from ..export.to_tflite import export_tflite
 from .claims import t_interval, to_microseconds
+from .embedding.publish import embedding_result
+from .embedding.sections import EmbeddingRecipe
 from .goals import tokenized
 from .proof import SPLITS, Made, Proof, torch_rows
 from .prune import SUMMARY_NAME
-from .recipe import load_text_recipe, recipe_to_yaml
+from .recipe import load_recipe, load_text_recipe, recipe_to_yaml
 from .report import Report
+from .report_claims import Claims, size_claims, speed_claims
 from .run import make_and_prove, run_recipe
 from .sections import Recipe
 from .targets import stated
 from .text_files import read_json, read_split, write_json
 from .workspace import Workspace
-
-Claims = Iterator[dict[str, Any]]
 
 
 def main() -> None:
@@ -49,43 +48,57 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--label", help="what claims are called, if not as the recipe: such as another machine's")
     arguments = parser.parse_args()
-    publish(arguments.recipe, arguments.seeds, arguments.out, arguments.to, arguments.label or arguments.recipe)
+    publish(arguments.recipe, arguments.seeds, arguments.out, arguments.to, arguments.label)
 
 
-def publish(name: str, seeds: Sequence[int], out: Path, target: Path, label: str) -> None:
+def publish(name: str, seeds: Sequence[int], out: Path, target: Path, label: str | None = None) -> None:
     """Proves the student of every seed, runs the first one to its report, and writes the claims to `target`.
 
-    Claims are called `label`.something, and judged by the targets of the recipe `name`.
+    Claims are called `label`.something, or by the recipe's own name, whose targets judge them either way.
     """
-    space = Workspace(out)
-    recipes = [load_text_recipe(name, (f"distill.seed={seed}",)) for seed in seeds]
+    overrides = [(f"distill.seed={seed}",) for seed in seeds]
+    recipes = [load_recipe(name, changed) for changed in overrides]
+    encoders = [recipe for recipe in recipes if isinstance(recipe, EmbeddingRecipe)]
+    if encoders:
+        result = embedding_result(encoders, out)
+    else:
+        result = text_result([load_text_recipe(name, changed) for changed in overrides], out)
+    command = (
+        f"python -m penjing.pipeline.publish {name} --seeds {' '.join(map(str, seeds))}"
+        f" --out {out.as_posix()} --to {target.as_posix()}" + (f" --label {label}" if label else "")
+    )
+    own = recipes[0].name
+    claims = [{**c, "id": (label or own) + c["id"].removeprefix(own), "command": command} for c in result["claims"]]
+    run = None if result["run"] is None else to_microseconds(result["run"].to_json())
+    written = {**result, "claims": claims, "recipe": recipe_to_yaml(recipes[0]), "seeds": list(seeds), "run": run}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_json(target, written)
+
+
+def text_result(recipes: Sequence[Recipe], out: Path) -> dict[str, Any]:
+    """The claims of a recipe of text, whose copies differ by the student's seed, and what they were taken from."""
+    space, name = Workspace(out), recipes[0].name
     with space.locked():
         made = [make_and_prove(recipe, space) for recipe in recipes]
         ratio = _signatures_cost(recipes[0], space, made[0])
     run_recipe(recipes[0], out)
     report = Report.from_json(read_json(out / "report.json"))
-    command = (
-        f"python -m penjing.pipeline.publish {name} --seeds {' '.join(map(str, seeds))}"
-        f" --out {out.as_posix()} --to {target.as_posix()}" + (f" --label {label}" if label != name else "")
-    )
     claims = [
         *_quality(name, made),
         *_nearest(recipes[0], made),
         *_cutting(name, made),
-        *_sizes(name, report, ratio),
-        *_speed(name, report),
+        *size_claims(name, report),
+        stated(f"{name}.signatures", ratio, "x", None, 1),
+        *speed_claims(name, report),
     ]
-    result = {
-        "claims": [{**claim, "id": label + claim["id"].removeprefix(name), "command": command} for claim in claims],
-        "recipe": recipe_to_yaml(recipes[0]),
-        "seeds": list(seeds),
-        "proofs": {str(seed): asdict(m.proof) for seed, m in zip(seeds, made, strict=True)},
-        "curves": {str(seed): read_json(m.student / "history.json") for seed, m in zip(seeds, made, strict=True)},
+    seeds = [str(recipe.distill.seed) for recipe in recipes]
+    return {
+        "claims": claims,
+        "proofs": {seed: asdict(m.proof) for seed, m in zip(seeds, made, strict=True)},
+        "curves": {seed: read_json(m.student / "history.json") for seed, m in zip(seeds, made, strict=True)},
         "teacher_curve": read_json(made[0].teacher / "history.json"),
-        "run": None if report.run is None else to_microseconds(report.run.to_json()),
+        "run": report.run,
     }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_json(target, result)
 
 
 def _quality(name: str, made: Sequence[Made]) -> Claims:
@@ -137,52 +150,6 @@ def _cutting(name: str, made: Sequence[Made]) -> Claims:
     ]
     if seconds:
         yield stated(f"{name}.minutes", max(seconds) / 60, "min", None, len(seconds))
-
-
-def _sizes(name: str, report: Report, ratio: float) -> Claims:
-    rows = {row.file: row for row in report.models if row.role == "student"}
-    yield stated(f"{name}.student.parameters", next(iter(rows.values())).total_parameters or 0, "parameters", None, 1)
-    for file, row in rows.items():
-        yield stated(f"{name}.{file}.size", row.bytes / 1e6, "MB", None, 1)
-    for kind in ("onnx", "tflite"):
-        share = rows[f"model.int8.{kind}"].bytes / rows[f"model.{kind}"].bytes
-        yield stated(f"{name}.int8.{kind}.share", share, "share", None, 1)
-    yield stated(f"{name}.signatures", ratio, "x", None, 1)
-
-
-def _speed(name: str, report: Report) -> Claims:
-    run = report.run
-    assert run is not None
-    int8, fp32, warm = "student int8 ONNX", "student fp32 ONNX", Condition("warm", max(run.settings.lengths), 1)
-    for suffix, subject, other in (
-        ("speed.fp32", int8, "teacher fp32 ONNX"),
-        ("speed.int8", int8, "teacher int8 ONNX"),
-        ("speed.same", fp32, "teacher fp32 ONNX"),
-    ):
-        found = run.comparison(subject, other, warm)
-        if found is not None:
-            yield stated(f"{name}.{suffix}", found.ratio, "x", (found.low, found.high), run.settings.rounds)
-    for subject in (int8, "teacher fp32 ONNX"):
-        measured = run.find(subject, warm)
-        if measured is not None:
-            samples = len(measured.samples_ms)
-            yield stated(f"{name}.{subject.split()[0]}.p50", measured.p50, "ms", measured.p50_interval, samples)
-    for cost in run.wrapper:
-        if cost.subject == int8:
-            yield stated(f"{name}.wrapper", cost.overhead, "x", (cost.low, cost.high), cost.n)
-    yield from _cold(name, run, int8)
-
-
-def _cold(name: str, run: Run, student: str) -> Claims:
-    found = {m.subject: m for m in run.measurements if m.condition.kind in ("cold", "import")}
-    own, peer = found[student], found.get("transformers pipeline")
-    n = len(own.samples_ms)
-    if peer is not None:  # it answers whole texts alone
-        yield stated(f"{name}.cold.speed", peer.p50 / own.p50, "x", None, n)
-        if own.peak_rss_mb and peer.peak_rss_mb:
-            yield stated(f"{name}.cold.memory", peer.peak_rss_mb / own.peak_rss_mb, "x", None, n)
-    loaded = found["import penjing.runtime"]
-    yield stated(f"{name}.import", loaded.p50, "ms", loaded.p50_interval, len(loaded.samples_ms))
 
 
 def _drop(proof: Proof, kind: str) -> float:

@@ -21,8 +21,8 @@ public final class AboutScreenTest {
             app.tap(R.id.self_test).until(() -> !app.session().selfTest().running());
             String[] lines = app.text(R.id.self_test_result).split("\n");
             assertEquals(2, lines.length);
-            assertTrue(lines[0], lines[0].startsWith("✓ model.int8.onnx: 35 of 35 decide the same"));
-            assertTrue(lines[1], lines[1].startsWith("✓ model.onnx: 35 of 35 decide the same"));
+            assertTrue(lines[0], lines[0].matches("✓ model.int8.onnx: (\\d+) of \\1 decide the same.*"));
+            assertTrue(lines[1], lines[1].matches("✓ model.onnx: (\\d+) of \\1 decide the same.*"));
             assertTrue(app.text(R.id.card).startsWith("assistant\n\nA text classifier for"));
             String hash = Bundles.manifest(Bundles.real("assistant")).getJSONObject("files")
                     .getJSONObject("model.onnx").getString("sha256");
@@ -35,7 +35,8 @@ public final class AboutScreenTest {
     public void theSelfTestOfADetectorFindsTheSameDecisions() {
         try (Driver app = Driver.with("bearings").tab(R.id.tab_about)) {
             app.tap(R.id.self_test).until(() -> !app.session().selfTest().running());
-            assertTrue(app.text(R.id.self_test_result).startsWith("✓ model.int8.onnx: 32 of 32"));
+            String first = app.text(R.id.self_test_result).split("\n")[0];
+            assertTrue(first, first.matches("✓ model.int8.onnx: (\\d+) of \\1 .*"));
         }
     }
 
