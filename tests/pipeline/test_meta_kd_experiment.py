@@ -107,7 +107,10 @@ def test_claims_are_whole_and_differences_go_seed_by_seed() -> None:
         side = {"books": [books, 100], "films": [films, 100]}
         return {"student": side, "teacher": side}
 
-    found = {"meta": [counts(90, 80), counts(92, 80)], "plain": [counts(88, 80), counts(86, 80)]}
+    found = [
+        {"meta": counts(90, 80), "plain": counts(88, 80)},
+        {"meta": counts(92, 80), "plain": counts(86, 80)},
+    ]
     made = {claim["id"]: {**claim, "command": "made by hand"} for claim in claims(found)}
     assert [problem for claim in made.values() for problem in problems(claim)] == []
     gain = made["meta_kd.student.difference.books"]
@@ -117,13 +120,20 @@ def test_claims_are_whole_and_differences_go_seed_by_seed() -> None:
     assert made["meta_kd.teacher.meta.books"]["value"] == pytest.approx(0.91)
 
 
-def test_the_experiment_runs_whole_and_continues(tmp_path: Path) -> None:
-    recipe = domain_recipe(tmp_path / "data")
-    for seeds in ((1,), (1, 2)):  # one seed alone writes nothing, and is not trained again
-        publish(recipe, seeds, tmp_path / "run", tmp_path / "meta_kd.json", "made by a test")
-        assert (tmp_path / "meta_kd.json").is_file() == (len(seeds) > 1)
-    written = read_json(tmp_path / "meta_kd.json")
-    assert len(written["claims"]) == 2 * 3 * 3
-    assert written["counts"]["meta"][0]["student"]["books"][1] == 30
-    assert not list((tmp_path / "run").glob("teacher-outputs-*"))
-    assert len(list((tmp_path / "run").glob("counts-*"))) == 4
+def test_the_experiment_runs_whole_and_joins_seeds_of_two_places(tmp_path: Path) -> None:
+    recipe, target = domain_recipe(tmp_path / "data"), tmp_path / "meta_kd.json"
+    publish(recipe, (2,), tmp_path / "there", target, "made by a test")
+    alone = read_json(target)
+    assert list(alone["counts"]) == ["2"] and alone["claims"][0]["interval"] is None
+    publish(recipe, (1,), tmp_path / "here", target, "made by a test")
+    written = read_json(target)
+    assert list(written["counts"]) == ["1", "2"] and written["counts"]["2"] == alone["counts"]["2"]
+    assert len(written["claims"]) == 2 * 3 * 3 and written["claims"][0]["interval"] is not None
+    assert written["counts"]["1"]["meta"]["student"]["books"][1] == 30
+    assert not list((tmp_path / "here").glob("teacher-outputs-*"))
+    assert len(list((tmp_path / "here").glob("counts-*"))) == 2
+    publish(recipe, (1,), tmp_path / "here", target, "made by a test")  # nothing is trained again
+    assert read_json(target) == written
+    with pytest.raises(RecipeError, match="of another recipe than"):
+        publish(recipe.model_copy(update={"task": recipe.task.model_copy(update={"max_length": 8})}), (1,),
+                tmp_path / "here", target, "made by a test")  # fmt: skip

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from command import penjing_command, refusal
+from test_claims import problems
 from tiny import make_sentences
 from tiny_sentences import tiny_sentences
 
@@ -18,6 +20,7 @@ from penjing.compress.embedding.measures import cosines, spearman
 from penjing.pipeline.embedding.fit import read_split, read_texts_of
 from penjing.pipeline.embedding.proof import broken_limits, compare_vectors, distinct_texts
 from penjing.pipeline.embedding.sections import EmbeddingRecipe
+from penjing.pipeline.publish import publish
 from penjing.pipeline.recipe import built_in_recipes, check_recipe, load_recipe
 from penjing.pipeline.run import make_embedding, run_in, run_recipe
 from penjing.pipeline.workspace import Workspace
@@ -171,7 +174,26 @@ def test_a_bundle_that_was_moved_is_found_with_bundle(
     assert len(capsys.readouterr().out.splitlines()) == 5
 
 
-def test_a_teacher_is_trained_by_simcse_and_all_is_measured(tmp_path: Path) -> None:
+def test_published_claims_follow_from_proof_and_run(finished: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+    raw, out = finished
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    publish(str(tmp_path / "recipe.yaml"), (1,), out, tmp_path / "result.json")
+    result = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    claims = {claim["id"].removeprefix("tiny-sentences."): claim for claim in result["claims"]}
+    assert [problem for claim in result["claims"] for problem in problems(claim)] == []
+    own, taught = (
+        next(p for p in proof["torch"] if p["split"] == "test")
+        for proof in (*result["proofs"], result["teacher_proof"])
+    )
+    assert claims["student.test"]["value"] == own["value"] and claims["student.test"]["n"] == 40
+    assert claims["share.test"]["value"] == pytest.approx(own["value"] / taught["value"])
+    files = [p for p in result["proofs"][0]["files"] if p["split"] == "validation"]
+    assert claims["neighbours"]["value"] == max(p["flips"] for p in files) / 60
+    assert {m["condition"]["kind"] for m in result["run"]["measurements"]} >= {"warm", "text", "cold"}
+    assert claims["speed.fp32"]["value"] > 0
+
+
+def test_a_teacher_is_trained_by_simcse(tmp_path: Path) -> None:
     raw = tiny_sentences(tmp_path)
     sentences = make_sentences(60, 4)[0]
     rows = [f"{text}\t{' '.join(reversed(text.split()))}\t{other}" for text, other in pairwise(sentences)]
@@ -181,9 +203,6 @@ def test_a_teacher_is_trained_by_simcse_and_all_is_measured(tmp_path: Path) -> N
     raw["task"] |= {"size": 16, "cuts": []}
     raw["teacher"]["simcse"] = {**short, "pairs": groups, "hard_negative_weight": 0.5}
     raw["export"]["formats"], raw["quantize"] = ["onnx"], {"precisions": ["fp32"]}
-    run_recipe(checked(raw), tmp_path / "out")
-    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
-    assert {m["condition"]["kind"] for m in report["run"]["measurements"]} >= {"warm", "text", "cold"}
     space = Workspace(tmp_path / "out")
     with space.locked():
         made = make_embedding(checked(raw), space)

@@ -5,7 +5,8 @@
 Both sides have the same recipe (`amazon-domains`), texts and seeds, and two phases over layers and answers: `meta-kd`
 with its meta-teacher, `tinybert` with a teacher fine-tuned on all domains alike. Part of each domain's training text
 chooses the best epoch; the test text is for judging alone.
-Every stage is kept under `--out`, so a killed experiment continues. Left out: TinyBERT's
+Every stage is kept under `--out`, so a killed experiment continues; with `--seeds`, an experiment of hours is made a
+few seeds at a time, on any machine: differences are taken within seeds. Left out: TinyBERT's
 distillation of a meta-teacher, and single-domain teachers, which the paper has, too.
 """
 
@@ -27,7 +28,7 @@ from ...compress.domains import split_files
 from ...compress.models.checkpoint import load_student
 from ...compress.teacher import load_teacher
 from ...compress.tokens import tokenize
-from ...runtime.errors import PenjingError
+from ...runtime.errors import PenjingError, RecipeError
 from ..claims import make_claim, t_interval
 from ..fit import train_student
 from ..proof import torch_logits
@@ -47,14 +48,14 @@ Counts = dict[str, dict[str, list[int]]]
 def main() -> None:
     """Reads the command line and publishes; bad input ends with one line and exit code 2."""
     parser = argparse.ArgumentParser(description="Meta-KD and plain distillation on four domains, with the claims.")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="others stay as --to has them")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="a.b=value")
     parser.add_argument("--out", type=Path, default=Path("runs/meta_kd"))
     parser.add_argument("--to", type=Path, required=True)
     arguments = parser.parse_args()
     changed = "".join(f" --set {override}" for override in arguments.overrides)
     command = (
-        f"python -m penjing.pipeline.experiments.meta_kd --seeds {' '.join(map(str, arguments.seeds))}{changed}"
+        f"python -m penjing.pipeline.experiments.meta_kd{changed}"
         f" --out {arguments.out.as_posix()} --to {arguments.to.as_posix()}"
     )
     try:
@@ -66,22 +67,22 @@ def main() -> None:
 
 
 def publish(recipe: Recipe, seeds: Sequence[int], out: Path, target: Path, command: str) -> None:
-    """Trains what is not trained yet and writes `target`; with one seed, which has no interval, only the counts."""
-    space = Workspace(out)
+    """Trains what is not trained yet and joins what `target` holds of other seeds; RecipeError: it is of another."""
+    described = recipe.model_dump(mode="json", include={"task", "teacher", "student", "distill"})
+    kept: dict[str, Any] = read_json(target) if target.is_file() else {"recipe": described, "counts": {}}
+    if kept["recipe"] != described:
+        raise RecipeError(f"{target} is of another recipe than {recipe.name!r} as it is now: move it away first")
+    space, found = Workspace(out), dict[str, dict[str, Counts]](kept["counts"])
     with space.locked():
-        runs = [(arm, seed) for seed in seeds for arm in ARMS]
-        found: dict[str, list[Counts]] = {arm: [] for arm in ARMS}
-        for arm, seed in tqdm(runs, desc="meta-kd", unit="student", disable=None):
-            found[arm].append(counts_of(arm_recipe(recipe, arm, seed), space))
-    if len(set(seeds)) < 2:
-        note(f"one seed has no spread, so {target} is not written; its counts are kept in {out}: add seeds")
-        return
+        runs = [(str(seed), arm) for seed in seeds for arm in ARMS]
+        for seed, arm in tqdm(runs, desc="meta-kd", unit="student", disable=None):
+            found.setdefault(seed, {})[arm] = counts_of(arm_recipe(recipe, arm, int(seed)), space)
+    counts = {seed: found[seed] for seed in sorted(found, key=int)}
     target.parent.mkdir(parents=True, exist_ok=True)
     write_json(target, {
-        "claims": [{**claim, "command": command} for claim in claims(found)],
-        "recipe": recipe.model_dump(mode="json", include={"task", "teacher", "student", "distill"}),
-        "seeds": list(seeds),
-        "counts": found,
+        "claims": [{**claim, "command": command} for claim in claims(list(counts.values()))],
+        "recipe": described,
+        "counts": counts,
     })  # fmt: skip
 
 
@@ -125,13 +126,13 @@ def right_by_domain(logits: NDArray[np.float64], test: Split, names: Sequence[st
     }
 
 
-def claims(found: Mapping[str, Sequence[Counts]]) -> Iterator[dict[str, Any]]:
+def claims(found: Sequence[Mapping[str, Counts]]) -> Iterator[dict[str, Any]]:
     """Accuracies of each side, and the differences seed by seed, with 95% Student intervals over the seeds."""
-    first = found["meta"][0]["student"]
+    first = found[0]["meta"]["student"]
     sizes = {name: n for name, (_, n) in first.items()}
     total = sum(sizes.values())
     for side in ("student", "teacher"):
-        shares = {arm: [accuracies(counts[side]) for counts in found[arm]] for arm in ARMS}
+        shares = {arm: [accuracies(seed[arm][side]) for seed in found] for arm in ARMS}
         for name in (*sizes, "average"):
             n = sizes.get(name, total)
             own = {arm: [share[name] for share in shares[arm]] for arm in ARMS}
