@@ -9,8 +9,42 @@ import torch
 from tiny import write_encoder
 from transformers import AutoModelForSequenceClassification, DistilBertConfig, DistilBertForSequenceClassification
 
-from penjing.compress.models.bert import BertShape, bert_from_teacher
+from penjing.compress.models.bert import Bert, BertShape, bert_from_teacher
+from penjing.compress.models.encoder import LayerShape
+from penjing.compress.prune.costs import cost_of
 from penjing.runtime.errors import PruningError
+
+
+def shape_of(layers: int, hidden: int, heads: int, feed_forward: int) -> BertShape:
+    layer = LayerShape(heads, hidden // heads, (feed_forward,))
+    return BertShape((layer,) * layers, 30522, hidden, hidden, max_positions=512)
+
+
+BASE, TINYBERT_4, TINYBERT_6 = shape_of(12, 768, 12, 3072), shape_of(4, 312, 12, 1200), shape_of(6, 768, 12, 3072)
+SMALL, PATIENT_4 = shape_of(4, 512, 8, 2048), shape_of(4, 768, 12, 3072)
+
+
+@pytest.mark.parametrize(
+    ("shape", "published"),
+    [
+        (BASE, 109_482_240), (TINYBERT_4, 14_350_248), (TINYBERT_6, 66_955_008), (SMALL, 28_763_648),
+        (shape_of(2, 128, 2, 512), 4_385_920), (shape_of(4, 256, 4, 1024), 11_170_560),  # BERT-Tiny, BERT-Mini
+        (shape_of(6, 384, 12, 1536), 22_713_216), (shape_of(12, 384, 12, 1536), 33_360_000),  # MiniLM's
+        (shape_of(6, 256, 8, 1024), 12_750_080),  # XtremeDistil's
+    ],
+)  # fmt: skip
+def test_total_parameters_equal_the_published_counts(shape: BertShape, published: int) -> None:
+    with torch.device("meta"):
+        model = Bert(shape)
+    assert sum(p.numel() for p in model.parameters()) == published
+
+
+@pytest.mark.parametrize(
+    ("shape", "published"), [(BASE, 22.5), (TINYBERT_6, 11.3), (PATIENT_4, 7.6), (SMALL, 3.4), (TINYBERT_4, 1.2)]
+)
+def test_two_operations_a_mac_are_the_published_billions(shape: BertShape, published: float) -> None:
+    """At 128 tokens; the published figures are rounded, and count sums and softmaxes too."""
+    assert 2 * cost_of(shape, 2, 128).macs / 1e9 == pytest.approx(published, rel=0.04)
 
 
 @pytest.fixture()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from copy import deepcopy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from school import SHAPE, School
+from school import EVERYTHING, SHAPE, School
 
 from penjing.compress.distill.alignment import Alignment, read_alignment
 from penjing.compress.distill.lessons import validate
 from penjing.compress.distill.method import run_phases
 from penjing.compress.distill.methods.mobilebert import AUXILIARY
 from penjing.compress.distill.student import copy_teacher, distil_student, start_batches, start_student, student_config
-from penjing.compress.distill.teacher_cache import TeacherOutputs
+from penjing.compress.distill.teacher_cache import TeacherOutputs, read_teacher_outputs, write_teacher_outputs
 from penjing.compress.models.checkpoint import load_student
 from penjing.compress.models.closed_form import basis, layer_map, regress, whiten
 from penjing.compress.models.from_teacher import start_from_teacher
@@ -50,8 +54,34 @@ def test_cached_outputs_equal_the_teachers_own(school: School) -> None:
     real = batch.attention_mask.bool()
     assert (out.logits - lesson.logits).abs().max() < 0.1  # bf16 where the CPU has it
     assert (out.hidden_states[2] - lesson.hidden[1])[real].abs().max() < 0.1
+    assert (out.hidden_states[0] - lesson.embeddings[0])[real].abs().max() < 0.1
     pairs = real[:, None, :, None] & real[:, None, None, :]
     assert ((out.attentions[0] - lesson.attention[0]) * pairs).abs().max() < 0.02
+
+
+def test_the_teacher_answers_without_dropout_though_it_was_left_training(school: School, tmp_path: Path) -> None:
+    teacher = deepcopy(school.teacher)
+    for module in teacher.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.5
+    teacher.train()
+    write_teacher_outputs(teacher, school.lessons.texts, tmp_path, layers=(0, 1), needs=EVERYTHING)
+    found, kept = read_teacher_outputs(tmp_path, school.lessons.texts), school.lessons.outputs
+    assert np.array_equal(found.logits, kept.logits)
+    assert found.hidden is not None and kept.hidden is not None
+    assert np.array_equal(found.hidden, kept.hidden)
+
+
+def test_a_teacher_that_does_not_say_what_it_is_is_refused_in_one_line(tiny_encoder: Path, tmp_path: Path) -> None:
+    """As TinyBERT's checkpoints were published."""
+    folder = tmp_path / "nameless"
+    shutil.copytree(tiny_encoder, folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    del config["model_type"]
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(TrainingError, match="model_type") as refused:
+        load_encoder(str(folder), ("a", "b"), 16)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_text_with_other_tokens_than_the_teachers_teaches_its_logits_alone(school: School) -> None:

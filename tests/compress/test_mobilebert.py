@@ -22,6 +22,7 @@ from penjing.compress.models.mobilebert import (
     MobileBertClassifier,
     MobileBertConfig,
 )
+from penjing.compress.prune.costs import cost_of
 from penjing.runtime.errors import TrainingError
 
 TINY = MobileBertConfig.uniform(
@@ -48,13 +49,51 @@ def padded_batch(vocab_size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
     return ids, mask, types
 
 
-@pytest.mark.parametrize(
-    ("config", "published"), [(MOBILEBERT, 24_581_888), (MOBILEBERT_TINY, 15_485_696), (IB_BERT_TEACHER, 294_205_184)]
+EDGETPU_XS = MobileBertConfig.uniform(
+    8, heads=4, head_size=64, feed_forwards=4, intermediate_size=1024, bottleneck_size=256
 )
+
+
+def counted(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("config", "published"),
+    [
+        (MOBILEBERT, 24_581_888), (MOBILEBERT_TINY, 15_485_696), (EDGETPU_XS, 27_006_720),
+        (replace(IB_BERT_TEACHER, pooler=False), 294_205_184),
+    ],
+)  # fmt: skip
 def test_total_parameters_equal_the_published_counts(config: MobileBertConfig, published: int) -> None:
     with torch.device("meta"):
-        model = MobileBert(replace(config, pooler=False))
-    assert sum(p.numel() for p in model.parameters()) == published
+        assert counted(MobileBert(config)) == published
+
+
+def test_a_block_and_the_embeddings_have_the_published_counts() -> None:
+    with torch.device("meta"):
+        model = MobileBert(MOBILEBERT)
+    assert counted(model.encoder.layers()[0]) == 842_240
+    assert counted(model.embeddings) == 4_368_128
+
+
+@pytest.mark.parametrize(("config", "published", "within"), [(MOBILEBERT, 5.7, 0.06), (MOBILEBERT_TINY, 3.1, 0.02)])
+def test_two_operations_a_mac_are_the_published_billions(
+    config: MobileBertConfig, published: float, within: float
+) -> None:
+    """At 128 tokens. The paper's 25.3M parameters are more than its own code's 24.6M, and so are its operations."""
+    assert 2 * cost_of(config, 2, 128).macs / 1e9 == pytest.approx(published, rel=within)
+
+
+@torch.no_grad()
+def test_the_head_reads_the_first_token_without_a_pooler() -> None:
+    """A pooler between them is said to harm (google-research issue 287)."""
+    assert not any(config.pooler for config in (MOBILEBERT, MOBILEBERT_TINY, TINY))
+    model = MobileBertClassifier(TINY, 2).eval()
+    randomize(model)
+    logits, layers = model(*padded_batch(120), with_layers=True)
+    assert torch.allclose(logits, model.classifier(layers.hidden[-1][:, 0]), atol=1e-6)
+    assert not any("pooler" in name for name, _ in model.named_parameters())
 
 
 @pytest.mark.parametrize("attention_input", ["shared", "bottleneck"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,37 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
         train(model, np.full(64, 5), step_loss, lambda: 0.0, PLAN, tmp_path, "test")
     assert json.loads((tmp_path / "checkpoint.json").read_text())["step"] == 3
     assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_a_parameter_moves_by_its_own_multiple_of_the_rate(tmp_path: Path) -> None:
+    """AdamW as public code has it drops the multiples, and every layer then learns at the full rate."""
+    model = nn.ModuleDict({name: nn.Linear(4, 1, bias=False) for name in ("whole", "tenth", "none")})
+    for layer in model.values():
+        nn.init.ones_(layer.weight)
+
+    def step_loss(module: nn.Module, indices: list[int]) -> Tensor:
+        loss: Tensor = sum((layer(torch.ones(1, 4)).float().mean() for layer in module.values()), torch.zeros(()))
+        return loss
+
+    plan = replace(PLAN, epochs=1, batch_size=64, learning_rate=0.01, warmup=0.0, keep_best=False)
+    rates = {"whole.weight": 1.0, "tenth.weight": 0.1, "none.weight": 0.0}
+    train(model, np.full(64, 5), step_loss, lambda: 0.0, plan, tmp_path, "test", rates.__getitem__)
+    whole, tenth, none = (float(1 - layer.weight.mean()) for layer in model.values())
+    assert whole > 0.009 and tenth == pytest.approx(0.1 * whole, rel=1e-3) and none == 0
+
+
+def test_no_training_is_in_fp16_where_no_norm_overflows(tmp_path: Path) -> None:
+    model, x, y = regression()
+    seen = set()
+
+    def step_loss(module: nn.Module, indices: list[int]) -> Tensor:
+        out = module(x[indices])
+        seen.add(out.dtype)
+        loss: Tensor = (out.float() - y[indices]).square().mean()
+        return loss
+
+    train(model, np.full(64, 5), step_loss, lambda: 0.0, replace(PLAN, epochs=1), tmp_path, "test")
+    assert seen <= {torch.float32, torch.bfloat16} and {p.dtype for p in model.parameters()} == {torch.float32}
 
 
 def test_batches_hold_every_index_once_and_depend_on_the_seed_alone() -> None:

@@ -13,7 +13,7 @@ from tiny_recipe import tiny_recipe
 
 from penjing.compress.data import Split
 from penjing.compress.distill.meta.knowledge import read_meta_knowledge
-from penjing.pipeline.experiments.meta_kd import accuracies, claims, publish, right_by_domain
+from penjing.pipeline.experiments.meta_kd import SEEDS, accuracies, claims, publish, right_by_domain
 from penjing.pipeline.fit import train_student
 from penjing.pipeline.recipe import check_recipe, load_text_recipe
 from penjing.pipeline.run import make_sources
@@ -93,6 +93,7 @@ def test_tasks_that_have_no_domains_are_refused(tmp_path: Path, task: dict[str, 
 def test_the_built_in_recipe_names_four_domains() -> None:
     recipe = load_text_recipe("amazon-domains")
     assert recipe.learns_by_domain and recipe.data.domains == ("books", "dvd", "electronics", "kitchen")
+    assert len(SEEDS) >= 5  # fewer say little of texts this few
 
 
 def test_right_answers_are_counted_by_domain() -> None:

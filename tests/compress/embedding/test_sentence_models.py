@@ -28,7 +28,7 @@ from penjing.compress.embedding.teacher import (
 from penjing.compress.models.checkpoint import load_student, save_student
 from penjing.compress.models.mobilebert import MobileBertClassifier
 from penjing.compress.tokens import TokenizedTexts, tokenize
-from penjing.pipeline.embedding.sections import SimCse, VectorDistill
+from penjing.pipeline.embedding.sections import Groups, SimCse, VectorDistill
 from penjing.pipeline.sections import Student
 from penjing.runtime.errors import TrainingError
 
@@ -42,6 +42,12 @@ def test_the_mean_leaves_padding_out_and_cls_is_the_first() -> None:
     mask = torch.tensor([[1, 1, 0]])
     assert mean_pool(states, mask).tolist() == [[2.0, 3.0]]
     assert cls_pool(states, mask).tolist() == [[1.0, 2.0]]
+
+
+def test_the_head_of_simcse_is_thrown_away_only_where_nothing_was_labelled() -> None:
+    """As published; the other way round costs points."""
+    groups = Groups(file="groups.tsv", columns=("a", "b"))
+    assert (SimCse().head_place, SimCse(pairs=groups).head_place) == ("training", "always")
 
 
 @pytest.fixture
