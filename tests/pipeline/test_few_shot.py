@@ -12,8 +12,9 @@ from tiny_recipe import tiny_recipe
 from penjing.compress.masked_lm import open_masked_lm, save_masked_lm
 from penjing.compress.teacher import load_teacher
 from penjing.pipeline.few_shot import make_few_shot_teacher
-from penjing.pipeline.fit import read_corpora, read_data, train_teacher
+from penjing.pipeline.fit import train_teacher
 from penjing.pipeline.judge import transformers_opens_teacher
+from penjing.pipeline.reading import read_corpora, read_data
 from penjing.pipeline.recipe import check_recipe
 from penjing.pipeline.run import run_in
 from penjing.pipeline.sections import Recipe
@@ -24,7 +25,7 @@ from penjing.runtime.errors import DataError, RecipeError, TrainingError
 
 PET = {
     "method": "pet", "patterns": ["{text} the film was {mask}", "{mask} : {text}"],
-    "words": {"negative": "bad", "positive": "good"}, "steps": 150, "learning_rate": 3e-3, "head_steps": 40,
+    "words": {"negative": "bad", "positive": "good"}, "steps": 300, "learning_rate": 2e-3, "head_steps": 100,
 }  # fmt: skip
 CONTRASTIVE = {"method": "contrastive", "steps": 150, "learning_rate": 3e-3, "head_steps": 40}
 
@@ -65,7 +66,7 @@ def test_a_few_shot_teacher_teaches_a_student_that_is_shipped(tmp_path: Path) ->
 
 @pytest.mark.parametrize("few_shot", [PET, CONTRASTIVE], ids=["pet", "contrastive"])
 def test_prompts_make_a_teacher_as_any(few_shot: dict[str, Any], tmp_path: Path) -> None:
-    raw = few_shot_recipe(tmp_path, few_shot)
+    raw = {**few_shot_recipe(tmp_path, few_shot), "seed": 2}
     made = made_teacher(raw, tmp_path)
     assert transformers_opens_teacher(checked(raw))
     assert max(point["metric"] for point in read_json(made / "history.json")) > 0.85
@@ -114,7 +115,8 @@ def made_teacher(raw: Any, folder: Path) -> Path:
     recipe, space = checked(raw), Workspace(folder / "run")
     section = recipe.teacher.few_shot
     assert section is not None
-    return make_few_shot_teacher(recipe, section, space, read_data(recipe, space), read_corpora(recipe, space))
+    data = read_data(recipe, space)
+    return make_few_shot_teacher(recipe, section, space, data, read_corpora(recipe, space, data))
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,14 @@ from typing import Any
 
 import pytest
 import yaml
+from tiny import make_sentences
 from tiny_recipe import tiny_recipe
 
 from penjing.pipeline.recipe import check_recipe
-from penjing.pipeline.run import run_recipe
+from penjing.pipeline.run import make_and_prove, run_recipe
+from penjing.pipeline.sections import Recipe
+from penjing.pipeline.text_files import read_split
+from penjing.pipeline.workspace import Workspace
 from penjing.runtime import load
 from penjing.runtime.errors import ExportError
 
@@ -39,8 +43,18 @@ def digests(bundle: Path) -> dict[str, str]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     folder = tmp_path_factory.mktemp("run")
     raw = tiny_recipe(folder)
+    write_hard_table(folder / "test.tsv", 50)
+    raw["data"]["test"] = str(folder / "test.tsv")
     run_recipe(check_recipe(raw, "test"), folder / "out")
     return raw, folder / "out"
+
+
+def write_hard_table(path: Path, count: int) -> None:
+    """Sentences as the tiny recipe has them, with the label of every second one turned round."""
+    texts, labels = make_sentences(count, 3)
+    turned = (("negative", "positive")[label ^ number % 2] for number, label in enumerate(labels))
+    rows = [f"{text}\t{label}" for text, label in zip(texts, turned, strict=True)]
+    path.write_text("\n".join(["text\tlabel", *rows]) + "\n", encoding="utf-8")
 
 
 def test_one_call_makes_a_bundle_that_answers_on_both_engines(finished: tuple[dict[str, Any], Path]) -> None:
@@ -50,6 +64,24 @@ def test_one_call_makes_a_bundle_that_answers_on_both_engines(finished: tuple[di
             predictor = load(bundle, engine=engine, precision=precision)
             assert predictor.predict("the film was very lovely").label == "positive"
             assert predictor.predict("a dull plot").label == "negative"
+
+
+def test_every_split_is_judged_by_its_own_texts(finished: tuple[dict[str, Any], Path]) -> None:
+    raw, out = finished
+    space = Workspace(out)
+    recipe = check_recipe(raw, "test")
+    assert isinstance(recipe, Recipe)
+    with space.locked():
+        made = make_and_prove(recipe, space)
+    proofs = [*made.proof.student_torch, *made.proof.student, *made.proof.teacher]
+    assert {(p.split, p.n) for p in proofs} == {("validation", 80), ("test", 50)}
+    assert all(p.value > 0.9 for p in proofs if p.split == "validation")
+    assert all(0.4 < p.value < 0.6 for p in proofs if p.split == "test")
+    predictor, test = load(out / "bundle"), read_split(made.data / "test.jsonl")
+    gold = [raw["task"]["labels"][number] for number in test.labels]
+    right = [predictor.predict(text).label == label for text, label in zip(test.texts, gold, strict=True)]
+    (own,) = (p for p in proofs if p.split == "test" and p.file == "model.int8.onnx" and p in made.proof.student)
+    assert own.value == sum(right) / 50
 
 
 def test_the_report_stands_beside_the_bundle(finished: tuple[dict[str, Any], Path]) -> None:

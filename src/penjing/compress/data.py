@@ -115,8 +115,8 @@ def load_data(
         for label in sorted(there - seen):
             where = sources[name][0]
             raise DataError(f"{where} has the label {labels[label]!r}, which training never saw: add rows or drop it")
-    known = set(_asked(train))
-    double = [text for text, asked in zip(splits["validation"].texts, _asked(splits["validation"]), strict=True)
+    known = set(spelt_alike(train))
+    double = [text for text, asked in zip(splits["validation"].texts, spelt_alike(splits["validation"]), strict=True)
               if asked in known]  # fmt: skip
     return Dataset(train, splits["validation"], splits.get("test"), len(double), tuple(double[:5]), out_of_scope=aside)
 
@@ -218,7 +218,7 @@ def _text(where: str, number: int, cell: Any, what: str = "text") -> str:
     return cell.strip()
 
 
-def _asked(split: Split) -> list[str]:
+def spelt_alike(split: Split) -> list[str]:
     """What the model is asked, spelled alike where only case or spaces differ."""
     pairs = split.pairs or ("",) * len(split.texts)
     return [f"{_normal(text)}\t{_normal(pair)}" for text, pair in zip(split.texts, pairs, strict=True)]

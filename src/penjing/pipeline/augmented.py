@@ -21,6 +21,7 @@ from ..compress.masked_lm import open_masked_lm, train_masked_lm
 from ..compress.text_encoder import encoder_files
 from ..runtime.errors import DataError
 from .augmentation_section import Augmentation
+from .reading import without_held_out
 from .recipe import resolve_path
 from .text_files import read_rows, read_split, write_json, write_rows
 from .workspace import CHECKPOINTS, Workspace, file_digest
@@ -49,7 +50,8 @@ def augment_corpus(recipe: Recipe, space: Workspace, data: Path, corpus: Path) -
     def work(folder: Path) -> None:
         known = {*rows, *(tuple(row.values()) for row in own)}
         new = dict.fromkeys(tuple(row["texts"]) for row in read_rows(made / ROWS_NAME))
-        added = [dict(zip(("text", "pair"), row, strict=False)) for row in new if row not in known]
+        fresh = without_held_out((row for row in new if row not in known), data)
+        added = [dict(zip(("text", "pair"), row, strict=False)) for row in fresh]
         write_rows(folder / "corpus.jsonl", [*own, *added])
 
     return space.stage("augmented-corpus", work, inputs=[data, corpus, made])

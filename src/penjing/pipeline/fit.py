@@ -1,12 +1,11 @@
-"""The stages that learn: data, corpus, teacher, student. Each is folder(s) in, folder out.
+"""The stages that learn: teacher and student. Each is folder(s) in, folder out.
 
-Left out: what a student takes from its teacher and from word vectors before it learns (`ask.py`).
+Left out: reading (`reading.py`), and what a student takes over before it learns (`ask.py`).
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ import numpy as np
 from torch import nn
 
 from ..compress.black_box import Answers, read_answers
-from ..compress.corpus import read_corpus
-from ..compress.data import Split, load_data
+from ..compress.data import Split
 from ..compress.distill.alignment import Alignment, read_alignment
 from ..compress.distill.lessons import Lessons
 from ..compress.distill.meta.knowledge import read_meta_knowledge
@@ -28,24 +26,18 @@ from ..compress.distill.word_student import (
     read_word_table,
     start_word_student,
 )
-from ..compress.domains import load_domains, split_files
 from ..compress.models.checkpoint import load_student
 from ..compress.prune.vocabulary import CUT_NAME, read_cut, unchanged
-from ..compress.tables import file_kind
 from ..compress.teacher import fine_tune_teacher, load_teacher, locate_teacher
 from ..runtime.tokenizer import copy_tokenizer
 from .few_shot import make_few_shot_teacher
 from .goals import goal_of, tokenized
+from .reading import digests_of, read_corpora
 from .recipe import resolve_path
-from .sections import Corpus, Recipe
+from .sections import Recipe
 from .student_sections import BertStudent, BiLstmStudent
-from .text_files import read_json, read_rows, read_split, write_json, write_rows, write_split
+from .text_files import read_json, read_rows, read_split, write_json
 from .workspace import CHECKPOINTS, Workspace, file_digest
-
-OUT_OF_SCOPE = "out-of-scope-"
-"""Before the name of a split: its texts that are about none of the labels."""
-FIRST_KIND = "text-classification"
-"""The task whose stages have names without it."""
 
 
 @dataclass(frozen=True)
@@ -62,61 +54,13 @@ class Sources:
     words: Path | None = None
 
 
-def read_data(recipe: Recipe, space: Workspace) -> Path:
-    """`train`, `validation` and, if named, `test` as JSON Lines, and `data.json` with counts and duplicates."""
-
-    def work(folder: Path) -> None:
-        task = recipe.task
-        if recipe.data.has_domains:
-            data = load_domains(recipe.data, task.labels, resolve_path, task.meaning)
-        else:
-            data = load_data(recipe.data, task.labels, resolve_path, task.meaning, task.out_of_scope)
-        splits = {"train": data.train, "validation": data.validation, "test": data.test}
-        aside = {OUT_OF_SCOPE + name: split for name, split in data.out_of_scope.items()}
-        present = {name: split for name, split in {**splits, **aside}.items() if split is not None}
-        for name, split in present.items():
-            write_split(split, folder / f"{name}.jsonl")
-        counts = {name: len(split.texts) for name, split in present.items()}
-        doubles = {"duplicates": data.duplicates, "duplicate_examples": list(data.duplicate_examples)}
-        domains = {"domains": list(data.domains)} if data.domains else {}
-        write_json(folder / "data.json", {"rows": counts, **doubles, **domains})
-
-    scope = recipe.task.out_of_scope
-    files = [*split_files(recipe.data), *([] if scope is None else [scope.validation, scope.test])]
-    settings = {"data": recipe.data.settings(), "labels": recipe.task.labels, "digests": _digests(files)}
-    if recipe.task.kind != FIRST_KIND:
-        settings["kind"] = recipe.task.kind
-    if scope is not None:
-        settings["out_of_scope"] = scope.model_dump(exclude={"false_rejections"})
-    return space.stage("data", work, settings=settings)
-
-
-def read_corpora(recipe: Recipe, space: Workspace) -> Path:
-    """`corpus.jsonl`: the unlabelled texts, or pairs, of `distill.corpus`, in order, without repeats."""
-    return read_plain_text(recipe, space, recipe.distill.corpus)
-
-
-def read_plain_text(recipe: Recipe, space: Workspace, entries: Sequence[Corpus]) -> Path:
-    """The same of other entries."""
-
-    def work(folder: Path) -> None:
-        rows: dict[tuple[str, ...], None] = {}
-        for entry in entries:
-            rows.update(dict.fromkeys(read_corpus(entry, recipe.seed, resolve_path)))
-        write_rows(folder / "corpus.jsonl", (dict(zip(("text", "pair"), row, strict=False)) for row in rows))
-
-    corpora = [entry.settings() for entry in entries]
-    digests = _digests([entry.file for entry in entries])
-    return space.stage("corpus", work, settings={"corpus": corpora, "seed": recipe.seed, "digests": digests})
-
-
 def train_teacher(recipe: Recipe, space: Workspace, data: Path, corpus: Path | None = None) -> Path:
     """The fine-tuned teacher as transformers saves it, and `history.json`.
 
     `corpus` is the plain text that one made of few texts may learn from, else that of the recipe.
     """
     if recipe.teacher.few_shot is not None:
-        plain = corpus or read_corpora(recipe, space)
+        plain = corpus or read_corpora(recipe, space, data)
         return make_few_shot_teacher(recipe, recipe.teacher.few_shot, space, data, plain)
 
     def work(folder: Path) -> None:
@@ -141,7 +85,7 @@ def train_teacher(recipe: Recipe, space: Workspace, data: Path, corpus: Path | N
     if recipe.learns_by_domain:
         settings["meta"] = True
     if recipe.teacher.answers is not None:
-        settings["answers"] = _digests([recipe.teacher.answers])
+        settings["answers"] = digests_of([recipe.teacher.answers])
     return space.stage("teacher", work, inputs=[data], settings=settings, collective=True)
 
 
@@ -234,10 +178,3 @@ def take_tokenizer(source: Path, target: Path) -> None:
     copy_tokenizer(source, target)
     if (source / CUT_NAME).is_file():
         shutil.copyfile(source / CUT_NAME, target / CUT_NAME)
-
-
-def _digests(files: list[str | None]) -> list[str]:
-    paths = [resolve_path(file) for file in files if file is not None]
-    for path in paths:
-        file_kind(path)  # says which file is missing, and the nearest name
-    return [file_digest(path) for path in paths]

@@ -24,19 +24,20 @@ from ..compress.models.checkpoint import save_student
 from ..compress.models.closed_form import layer_map
 from ..compress.teacher import load_encoder
 from ..compress.tokens import tokenize
-from .fit import read_plain_text, teacher_digest
+from .fit import teacher_digest
+from .reading import read_plain_text
 from .sections import General, Recipe
 from .student_sections import Student
 from .text_files import read_rows
 from .workspace import CHECKPOINTS, Workspace
 
 
-def teach_generally(recipe: Recipe, space: Workspace) -> Path | None:
+def teach_generally(recipe: Recipe, space: Workspace, data: Path) -> Path | None:
     """The student after its general distillation, and its alignment; None where the recipe has none."""
     general = recipe.distill.general
     if general is None:
         return None
-    corpus = read_plain_text(recipe, space, general.corpus)
+    corpus = read_plain_text(recipe, space, data, general.corpus)
     outputs = recipe.task.meaning.outputs(recipe.task.labels)
 
     def work(folder: Path) -> None:

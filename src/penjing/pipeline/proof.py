@@ -24,9 +24,9 @@ from ..export.diverge import TEXTS, locate_divergence
 from ..export.verify import FileProof, Judge, Rows, check_limits, compare_logits, run_file
 from ..runtime.answers import SOFTMAX, Postprocess, differ
 from ..runtime.metrics import RECALL
-from .fit import OUT_OF_SCOPE
 from .goals import encoded, goal_of, judge_of, tokenized
 from .prune import Pruned
+from .reading import OUT_OF_SCOPE
 from .sections import Recipe
 from .text_files import frozen, read_json, read_split, write_json
 from .workspace import Workspace

@@ -25,12 +25,13 @@ from .embedding.proof import Made as MadeEmbedding
 from .embedding.proof import prove_encoder, prove_sentence_student
 from .embedding.sections import EmbeddingRecipe
 from .embedding.ship import export_encoder, export_sentence_student, ship_embedding
-from .fit import Sources, read_corpora, read_data, train_student, train_teacher
+from .fit import Sources, train_student, train_teacher
 from .general import teach_generally
 from .judge import measure_bundles, write_reports
 from .method_check import check_method
 from .proof import Made, prove_student, prove_teacher
 from .prune import plan_cut, prune_student
+from .reading import read_corpora, read_data
 from .recipe import AnyRecipe
 from .retrain import retrain_for_int8
 from .sections import Recipe
@@ -90,13 +91,13 @@ def make_sources(recipe: Recipe, space: Workspace) -> Sources:
     """What every student learns from: text, the teacher, and what it says of the text."""
     check_method(recipe)
     data = read_data(recipe, space)
-    corpus = augment_corpus(recipe, space, data, read_corpora(recipe, space))
+    corpus = augment_corpus(recipe, space, data, read_corpora(recipe, space, data))
     words = read_words(recipe, space, data, corpus)
     teacher = train_teacher(recipe, space, data, corpus)
     if recipe.teacher.inverted_bottleneck is not None:
         return with_assistant(recipe, space, data, corpus, teacher)
     outputs = ask_teacher(recipe, space, data, corpus, teacher)
-    return Sources(data, corpus, teacher, outputs, general=teach_generally(recipe, space), words=words)
+    return Sources(data, corpus, teacher, outputs, general=teach_generally(recipe, space, data), words=words)
 
 
 def make_detector(recipe: DetectorRecipe, space: Workspace) -> MadeDetector:

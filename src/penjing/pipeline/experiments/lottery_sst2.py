@@ -29,7 +29,7 @@ from ...compress.teacher import accuracy, load_encoder, locate_teacher
 from ...compress.tokens import Batch, TokenizedTexts, tokenize
 from ...compress.training import TrainingPlan, device_of, train
 from ...runtime.errors import PruningError
-from ..fit import read_data
+from ..reading import read_data
 from ..sections import Recipe
 from ..text_files import read_split
 from ..workspace import Workspace

@@ -31,7 +31,8 @@ from ...compress.teacher import load_teacher
 from ...compress.tokens import TokenizedTexts, sorted_batches, tokenize
 from ...export.verify import wilson_interval
 from ..claims import against, make_claim
-from ..fit import all_texts, read_corpora, read_data, train_teacher
+from ..fit import all_texts, train_teacher
+from ..reading import read_corpora, read_data
 from ..recipe import load_text_recipe, resolve_path
 from ..text_files import read_split, write_json
 from ..workspace import Workspace
@@ -83,7 +84,8 @@ def judge(rows: int, out: Path) -> tuple[VocabularyCut, dict[str, Judged]]:
     """The cut, and what it changes on "validation" and on "reviews"; stages of earlier runs in `out` are used."""
     recipe, space = load_text_recipe(RECIPE), Workspace(out)
     with space.locked():
-        data, corpus = read_data(recipe, space), read_corpora(recipe, space)
+        data = read_data(recipe, space)
+        corpus = read_corpora(recipe, space, data)
         teacher = train_teacher(recipe, space, data)
         cut = choose_vocabulary(teacher, all_texts(data, corpus), words=rows)
         own = space.stage(
