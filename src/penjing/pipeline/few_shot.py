@@ -47,10 +47,9 @@ def make_few_shot_teacher(recipe: Recipe, section: FewShot, space: Workspace, da
 def _settings(recipe: Recipe, section: FewShot) -> dict[str, Any]:
     """All that decides the result: of a head, only the encoder."""
     prompts = section.method != "head"
-    own = recipe.teacher.model_dump(exclude={"inverted_bottleneck", "answers", "few_shot"} if prompts else None)
     return {
         "few_shot": section.model_dump(exclude=None if prompts else _OF_PROMPTS),
-        "teacher": own if prompts else recipe.teacher.model,
+        "teacher": recipe.teacher.settings() if prompts else recipe.teacher.model,
         "task": recipe.task.settings(),
         "seed": recipe.seed,
         "digests": [file_digest(path) for path in encoder_files(recipe.teacher.model)],

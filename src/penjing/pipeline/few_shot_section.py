@@ -54,8 +54,11 @@ def misfit(recipe: Recipe) -> str | None:
     if recipe.task.kind != "text-classification" or recipe.data.text_pair is not None:
         given = recipe.task.kind if recipe.data.text_pair is None else "pairs of texts"
         return f"teacher.few_shot is for one label of one text, not for {given}: leave it out"
-    if teacher.answers is not None or recipe.learns_by_domain:
-        other = "teacher.answers" if teacher.answers is not None else "distill.method meta-kd"
+    ways = {
+        "teacher.answers": teacher.answers is not None, "teacher.intermediate": teacher.intermediate is not None,
+        "distill.method meta-kd": recipe.learns_by_domain,
+    }  # fmt: skip
+    for other in (way for way, asked in ways.items() if asked):
         return f"teacher.few_shot and {other} both say how the teacher is made: leave one of the two out"
     if section.method == "head" and (student.architecture == "bert" or teacher.inverted_bottleneck is not None):
         other = "student.architecture bert" if student.architecture == "bert" else "teacher.inverted_bottleneck"

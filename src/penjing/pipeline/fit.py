@@ -32,6 +32,7 @@ from ..compress.teacher import fine_tune_teacher, load_teacher, locate_teacher
 from ..runtime.tokenizer import copy_tokenizer
 from .few_shot import make_few_shot_teacher
 from .goals import goal_of, tokenized
+from .intermediate import after_intermediate
 from .reading import digests_of, read_corpora
 from .recipe import resolve_path
 from .sections import Recipe
@@ -63,30 +64,31 @@ def train_teacher(recipe: Recipe, space: Workspace, data: Path, corpus: Path | N
         plain = corpus or read_corpora(recipe, space, data)
         return make_few_shot_teacher(recipe, recipe.teacher.few_shot, space, data, plain)
 
+    teacher, first = after_intermediate(recipe, space)
+
     def work(folder: Path) -> None:
         train, held_out = read_split(data / "train.jsonl"), read_split(data / "validation.jsonl")
         if recipe.learns_by_domain:
             history = fine_tune_meta_teacher(
-                recipe.teacher, goal_of(recipe, data), read_json(data / "data.json")["domains"], train, held_out,
+                teacher, goal_of(recipe, data), read_json(data / "data.json")["domains"], train, held_out,
                 max_length=recipe.task.max_length, seed=recipe.seed, folder=folder, checkpoints=folder / CHECKPOINTS,
             )  # fmt: skip
         else:
             said = answers_of(recipe, train)
             history = fine_tune_teacher(
-                recipe.teacher, goal_of(recipe, data), train if said is None else replace(train, labels=said.labels),
+                teacher, goal_of(recipe, data), train if said is None else replace(train, labels=said.labels),
                 held_out, max_length=recipe.task.max_length, seed=recipe.seed, folder=folder,
                 checkpoints=folder / CHECKPOINTS, wanted=None if said is None else said.logits,
             )  # fmt: skip
         write_json(folder / "history.json", [asdict(point) for point in history])
 
-    own = recipe.teacher.model_dump(exclude={"inverted_bottleneck", "answers", "few_shot"})
-    settings = {"teacher": own, "task": recipe.task.settings(), "seed": recipe.seed}
+    settings = {"teacher": recipe.teacher.settings(), "task": recipe.task.settings(), "seed": recipe.seed}
     settings["digest"] = teacher_digest(recipe)
     if recipe.learns_by_domain:
         settings["meta"] = True
     if recipe.teacher.answers is not None:
         settings["answers"] = digests_of([recipe.teacher.answers])
-    return space.stage("teacher", work, inputs=[data], settings=settings, collective=True)
+    return space.stage("teacher", work, inputs=[data, *first], settings=settings, collective=True)
 
 
 def answers_of(recipe: Recipe, train: Split) -> Answers | None:

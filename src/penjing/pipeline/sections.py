@@ -21,6 +21,17 @@ from .student_sections import AnyStudent, BertStudent, Student
 from .task_sections import Task
 
 
+class Intermediate(Section):
+    """Labelled text of another task that the teacher learns before its own, one label a text or a pair."""
+
+    labels: tuple[str, ...] = Field(min_length=2)
+    data: Data
+    epochs: int = Field(default=1, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=5e-5, gt=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+
+
 class Teacher(Section):
     """The encoder to learn from: a local folder, a hub id, or `all-MiniLM-L6-v2` from its installed package."""
 
@@ -38,9 +49,16 @@ class Teacher(Section):
     few_shot: FewShot | None = Field(
         default=None, description="the teacher is made of a few labelled texts a class; see docs/few_shot.md"
     )
+    intermediate: Intermediate | None = Field(
+        default=None, description="another labelled task that the encoder learns first, where its own has few rows"
+    )
     inverted_bottleneck: Learning | None = Field(
         default=None, description="how it is distilled into MobileBERT's teacher (IB-BERT) first, to be learnt from"
     )
+
+    def settings(self) -> dict[str, Any]:
+        """For the name of a stage: without what makes stages of its own."""
+        return self.model_dump(exclude={"answers", "few_shot", "intermediate", "inverted_bottleneck"})
 
 
 class Corpus(Section):
