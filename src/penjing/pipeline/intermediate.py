@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..compress.data import load_data
+from ..compress.domains import load_domains, split_files
 from ..compress.tasks import make_goal, one_label
 from ..compress.teacher import fine_tune_teacher, load_teacher
 from ..compress.text_encoder import encoder_files
@@ -31,7 +32,8 @@ def after_intermediate(recipe: Recipe, space: Workspace) -> tuple[Teacher, list[
         return teacher, []
 
     def work(folder: Path) -> None:
-        data = load_data(section.data, section.labels, resolve_path)
+        load = load_domains if section.data.has_domains else load_data  # or one file after the other
+        data = load(section.data, section.labels, resolve_path)
         plan = {name: getattr(section, name) for name in ("epochs", "batch_size", "learning_rate", "warmup")}
         history = fine_tune_teacher(
             teacher.model_copy(update=plan), make_goal(one_label.TASK, section.labels, data.train.labels), data.train,
@@ -44,7 +46,7 @@ def after_intermediate(recipe: Recipe, space: Workspace) -> tuple[Teacher, list[
     settings = {
         "intermediate": section.model_dump(mode="json"), "teacher": teacher.model, "seed": recipe.seed,
         "max_length": recipe.task.max_length, "encoder": [file_digest(path) for path in encoder_files(teacher.model)],
-        "digests": digests_of([section.data.train, section.data.validation]),
+        "digests": digests_of(split_files(section.data)),
     }  # fmt: skip
     made = space.stage("intermediate-teacher", work, settings=settings, collective=True)
     return teacher.model_copy(update={"model": str(made)}), [made]
