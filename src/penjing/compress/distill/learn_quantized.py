@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..fake_quantization import fake_quantized
 from ..models.folded import is_foldable
 from ..models.mobilebert import MobileBertClassifier, NoNorm
-from ..prune.fold_norms import without_norms
+from ..prune.fold_norms import in_even_units, without_norms
 from ..prune.units import Encoder
 from ..tasks.task import text_logits
 from ..tokens import Batch
@@ -36,7 +36,8 @@ def learn_quantized(
 ) -> tuple[Encoder, list[Evaluation]]:
     """The trained student, whose weights are plain, and its curve. Of `settings` only the losses' weights are read.
 
-    MobileBERT's norms are folded away first where that is possible, and stay so. Resumes from `checkpoints`.
+    MobileBERT's norms are folded away first where that is possible, and stay so, and its stream is in even units.
+    Resumes from `checkpoints`.
     """
     student, lessons = _with_norms_folded(student, lessons)
     norms = [parameter for m in student.modules() if isinstance(m, NoNorm) for parameter in m.parameters()]
@@ -76,7 +77,7 @@ def _with_norms_folded(student: Encoder, lessons: Lessons) -> tuple[Encoder, Les
     """Folded hidden states are not the teacher's any more, so of such a student's states nothing is asked."""
     if not isinstance(student, MobileBertClassifier) or not is_foldable(student):
         return student, lessons
-    return without_norms(student)[0], replace(lessons, outputs=replace(lessons.outputs, hidden=None))
+    return in_even_units(without_norms(student)[0]), replace(lessons, outputs=replace(lessons.outputs, hidden=None))
 
 
 def _set_trainable(parameters: list[nn.Parameter], trainable: bool) -> None:

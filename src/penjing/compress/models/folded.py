@@ -1,10 +1,11 @@
 """The student's form for devices: the same function with less to do, exact up to rounding.
 
 NoNorm is an affine map, so every one is folded into the linear layers beside it and the residual stream runs without
-norms. Queries, keys, values and the bottleneck are one projection of the block input. The mask rides in the score
-product as one more column of queries and keys, so nothing of size heads x sequence x sequence is added. The last layer
-computes only what the head reads: the [CLS] row. Left out: training, MobileBERT with LayerNorm and its TINY and IB
-variants, for which `inference_form` returns the model itself. BERT's own form is in `folded_bert.py`.
+norms, in units a channel of its own (`stream_units.py`). Queries, keys, values and the bottleneck are one projection of
+the block input. The mask rides in the score product as one more column of queries and keys, so nothing of size heads x
+sequence x sequence is added. The last layer computes only what the head reads: the [CLS] row. Left out: training,
+MobileBERT with LayerNorm and its TINY and IB variants, for which `inference_form` returns the model itself. BERT's own
+form is in `folded_bert.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from .bilstm import BiLstmClassifier
 from .bilstm_shipped import ShippedBiLstm
 from .encoder import MASK_SCORE
 from .folded_bert import FoldedBert
-from .mobilebert import Layer, MobileBertClassifier, NoNorm, NormedLinear
+from .mobilebert import Layer, MobileBert, MobileBertClassifier, NoNorm, NormedLinear
+from .stream_units import stream_units
 from .two_towers import TwoTowerClassifier, apart, side_by_side
 
 SMALLEST_SCALE = 1e-3
@@ -84,6 +86,15 @@ def merges_queries(model: MobileBertClassifier | TwoTowerClassifier | BertClassi
     if isinstance(model, BertClassifier):
         return False
     return model.config.norm == "no_norm" and model.config.attention_input == "shared"
+
+
+def even_stream(encoder: MobileBert) -> Stream:
+    """The stream behind the embeddings, in units in which its channels are alike where it ends."""
+    ones = torch.ones_like(cast(NoNorm, encoder.embeddings.LayerNorm).weight)
+    end = Stream(ones, torch.zeros_like(ones))
+    for layer in encoder.encoder.layers():
+        end = end.normed(layer.output.bottleneck.LayerNorm)
+    return Stream(stream_units(encoder, end.scale, end.shift), torch.zeros_like(ones))
 
 
 class FoldedLayer(nn.Module):
@@ -156,12 +167,12 @@ class FoldedStudent(nn.Module):
         embeddings = model.mobilebert.embeddings
         norm = cast(NoNorm, embeddings.LayerNorm)
         self.words = table(embeddings.word_embeddings.weight)
+        stream = even_stream(model.mobilebert)
+        into = norm.weight / stream.scale
         weight, bias = affine(embeddings.embedding_transformation)
-        self.transformation = linear((weight * norm.weight[:, None], bias * norm.weight + norm.bias))
-        positions = embeddings.position_embeddings.weight[:max_length] * norm.weight
-        self.positions = nn.Parameter(positions.detach().clone())
-        self.types = table(embeddings.token_type_embeddings.weight * norm.weight)
-        stream = Stream(torch.ones_like(norm.weight), torch.zeros_like(norm.weight))
+        self.transformation = linear((weight * into[:, None], bias * into + norm.bias / stream.scale))
+        self.positions = nn.Parameter((embeddings.position_embeddings.weight[:max_length] * into).detach().clone())
+        self.types = table(embeddings.token_type_embeddings.weight * into)
         layers = model.mobilebert.encoder.layers()
         self.layers = nn.ModuleList()
         for layer in layers:

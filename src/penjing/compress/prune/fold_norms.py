@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...runtime.errors import PruningError
 from ..models.affine import affine, set_affine
-from ..models.folded import SMALLEST_SCALE, Stream, fold_norm
+from ..models.folded import SMALLEST_SCALE, Stream, even_stream, fold_norm
 from ..models.mobilebert import Layer, MobileBertClassifier, NoNorm, NormedLinear
 
 
@@ -44,6 +44,24 @@ def without_norms(model: MobileBertClassifier) -> tuple[MobileBertClassifier, Te
             module.weight.fill_(1)
             module.bias.zero_()
     return plain, torch.stack(scales)
+
+
+@torch.no_grad()
+def in_even_units(plain: MobileBertClassifier) -> MobileBertClassifier:
+    """The same function of a model whose NoNorms do nothing, its residual stream in the units of its form for devices,
+    which therefore rounds the same values to 8 bits."""
+    even = copy.deepcopy(plain).eval()
+    embeddings, stream = even.mobilebert.embeddings, even_stream(even.mobilebert)
+    embeddings.position_embeddings.weight /= stream.scale
+    embeddings.token_type_embeddings.weight /= stream.scale
+    set_affine(embeddings.embedding_transformation, stream.write(affine(embeddings.embedding_transformation)))
+    for layer in even.mobilebert.encoder.layers():
+        value, way_out = layer.attention.self.value, layer.output.bottleneck.dense
+        for reader in (layer.bottleneck.input.dense, layer.bottleneck.attention.dense, value):
+            set_affine(reader, stream.read(affine(reader)))
+        set_affine(way_out, stream.write(affine(way_out)))
+    set_affine(even.classifier, stream.read(affine(even.classifier)))
+    return even
 
 
 def _fold_layer(layer: Layer, stream: Stream) -> Stream:
