@@ -12,7 +12,7 @@ from tiny_classifiers import WORDS, logits_of, random_batches, tiny_bert, tiny_m
 from penjing.compress.fake_quantization import FEWEST_ROWS, ROW_LEVELS, fake_quantized, round_activations, round_rows
 from penjing.compress.models.folded import inference_form
 from penjing.compress.models.mobilebert import MobileBertClassifier, MobileBertConfig, NoNorm
-from penjing.compress.prune.fold_norms import without_norms
+from penjing.compress.prune.fold_norms import in_even_units, without_norms
 from penjing.compress.prune.units import Encoder
 from penjing.export import quantize_tables
 from penjing.export.quantize import quantize_onnx
@@ -22,13 +22,13 @@ from penjing.runtime.engine import open_engine
 
 
 def normed_mobilebert() -> MobileBertClassifier:
-    """Foldable, with norms that do something, folded away."""
+    """Foldable, with norms that do something, folded away as for training."""
     model = tiny_mobilebert()
     for module in model.modules():
         if isinstance(module, NoNorm):
             torch.nn.init.uniform_(module.weight, 0.6, 1.4)
             torch.nn.init.normal_(module.bias, std=0.1)
-    return without_norms(model)[0]
+    return in_even_units(without_norms(model)[0])
 
 
 def layer_normed_mobilebert() -> MobileBertClassifier:

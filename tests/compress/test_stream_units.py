@@ -12,7 +12,7 @@ from torch import nn
 from penjing.compress.models import folded
 from penjing.compress.models.folded import FoldedStudent, even_stream
 from penjing.compress.models.mobilebert import MobileBertClassifier, MobileBertConfig, NoNorm
-from penjing.compress.models.stream_units import LEAST, made_up_texts, stream_units
+from penjing.compress.models.stream_units import LEAST, OF_THE_END, made_up_texts, stream_units
 from penjing.compress.prune.fold_norms import in_even_units, without_norms
 from penjing.export.quantize import quantize_onnx
 from penjing.export.to_onnx import export_onnx
@@ -44,10 +44,14 @@ def uneven() -> MobileBertClassifier:
 
 
 @torch.no_grad()
-def test_channels_are_alike_where_the_stream_ends_and_the_answers_stay(uneven: MobileBertClassifier) -> None:
-    student = FoldedStudent(uneven, only_first=False)
-    states = student.states(*made_up_texts(uneven.mobilebert))
-    assert torch.allclose(states.square().mean((0, 1)).sqrt(), torch.ones(64), atol=1e-3)
+def test_channels_are_alike_on_the_way_and_the_answers_stay(uneven: MobileBertClassifier) -> None:
+    student, texts = FoldedStudent(uneven, only_first=False), made_up_texts(uneven.mobilebert)
+    starts: list[torch.Tensor] = []
+    hook = student.layers[0].register_forward_pre_hook(lambda _, inputs: starts.append(inputs[0]))
+    ends = student.states(*texts)
+    hook.remove()
+    start, end = (states.square().mean((0, 1)).sqrt() for states in (starts[0], ends))
+    assert torch.allclose(end**OF_THE_END * start ** (1 - OF_THE_END), torch.ones(64), atol=1e-3)
     assert torch.allclose(student(*BATCH), uneven(*BATCH), atol=1e-4)
 
 

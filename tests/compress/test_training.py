@@ -114,7 +114,7 @@ def test_a_parameter_moves_by_its_own_multiple_of_the_rate(tmp_path: Path) -> No
     plan = replace(PLAN, epochs=1, batch_size=64, learning_rate=0.01, warmup=0.0, keep_best=False)
     rates = {"whole.weight": 1.0, "tenth.weight": 0.1, "none.weight": 0.0}
     train(model, np.full(64, 5), step_loss, lambda: 0.0, plan, tmp_path, "test", rates.__getitem__)
-    whole, tenth, none = (float(1 - layer.weight.mean()) for layer in model.values())
+    whole, tenth, none = (1 - layer.weight.mean().item() for layer in model.values())
     assert whole > 0.009 and tenth == pytest.approx(0.1 * whole, rel=1e-3) and none == 0
 
 
