@@ -167,7 +167,7 @@ def _with_held_out(
 ) -> dict[str, tuple[str, list[Any]]]:
     """With a share of the training rows as validation, where no text of theirs is trained on."""
     where, rows = sources["train"]
-    train, validation = hold_out(rows, share, lambda row: _normal(str(row[section.text])))
+    train, validation = hold_out(rows, share, lambda row: spelling(str(row[section.text])))
     if not validation or not train:
         raise DataError(f"{where} has {len(rows)} rows: too few to hold out a share of {share:g}; add rows or a file")
     return {**sources, "train": (where, train), "validation": (f"{where} (held out)", validation)}
@@ -221,12 +221,13 @@ def _text(where: str, number: int, cell: Any, what: str = "text") -> str:
 def spelt_alike(split: Split) -> list[str]:
     """What the model is asked, spelled alike where only case or spaces differ."""
     pairs = split.pairs or ("",) * len(split.texts)
-    return [f"{_normal(text)}\t{_normal(pair)}" for text, pair in zip(split.texts, pairs, strict=True)]
+    return [f"{spelling(text)}\t{spelling(pair)}" for text, pair in zip(split.texts, pairs, strict=True)]
 
 
 def _limited(split: Split, limit: int | None) -> Split:
     return split if limit is None else split.first(limit)
 
 
-def _normal(text: str) -> str:
+def spelling(text: str) -> str:
+    """Alike for texts that differ in case or spaces only."""
     return " ".join(text.lower().split())

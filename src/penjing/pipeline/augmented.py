@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ..compress.augment.augmenters import make_augment
 from ..compress.augment.bilstm import Row
+from ..compress.corpus import drawn
 from ..compress.masked_lm import open_masked_lm, train_masked_lm
 from ..compress.text_encoder import encoder_files
 from ..runtime.errors import DataError
@@ -64,9 +65,7 @@ def augment_rows(section: Augmentation, rows: Sequence[Row], plain: Sequence[str
     """
     vectors = None if section.vectors is None else resolve_path(section.vectors)
     settings = {"augmentation": section.model_dump(), "seed": seed, "rows": _digest(rows), "vectors": _digests(vectors)}
-    numbers = list(range(len(rows)))
-    if section.rows is not None and section.rows < len(rows):
-        numbers = sorted(random.Random(seed).sample(numbers, section.rows))
+    numbers = sorted(drawn(list(range(len(rows))), section.rows, seed))
     chosen = [rows[number] for number in numbers]
     head = None
     if section.method == "tinybert":

@@ -58,7 +58,8 @@ def misfit(recipe: Recipe) -> str | None:
         "teacher.answers": teacher.answers is not None, "teacher.intermediate": teacher.intermediate is not None,
         "distill.method meta-kd": recipe.learns_by_domain,
     }  # fmt: skip
-    for other in (way for way, asked in ways.items() if asked):
+    other = next((way for way, asked in ways.items() if asked), None)
+    if other is not None:
         return f"teacher.few_shot and {other} both say how the teacher is made: leave one of the two out"
     if section.method == "head" and (student.architecture == "bert" or teacher.inverted_bottleneck is not None):
         other = "student.architecture bert" if student.architecture == "bert" else "teacher.inverted_bottleneck"

@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from ..compress.data import load_data
-from ..compress.domains import load_domains, split_files
+from ..compress.domains import split_files
 from ..compress.tasks import make_goal, one_label
 from ..compress.teacher import fine_tune_teacher, load_teacher
 from ..compress.text_encoder import encoder_files
-from .reading import digests_of
-from .recipe import resolve_path
+from .reading import digests_of, load_splits
 from .sections import Recipe, Teacher
 from .text_files import write_json
 from .workspace import CHECKPOINTS, Workspace, file_digest
@@ -32,8 +30,7 @@ def after_intermediate(recipe: Recipe, space: Workspace) -> tuple[Teacher, list[
         return teacher, []
 
     def work(folder: Path) -> None:
-        load = load_domains if section.data.has_domains else load_data  # or one file after the other
-        data = load(section.data, section.labels, resolve_path)
+        data = load_splits(section.data, section.labels)
         plan = {name: getattr(section, name) for name in ("epochs", "batch_size", "learning_rate", "warmup")}
         history = fine_tune_teacher(
             teacher.model_copy(update=plan), make_goal(one_label.TASK, section.labels, data.train.labels), data.train,

@@ -9,11 +9,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..compress.corpus import read_corpus
-from ..compress.data import Split, load_data, spelt_alike
+from ..compress.data import Dataset, Split, load_data, spelt_alike
 from ..compress.domains import load_domains, split_files
 from ..compress.tables import file_kind
+from ..compress.tasks import one_label
+from ..compress.tasks.task import Task
+from .data_section import Data
 from .recipe import resolve_path
 from .sections import Corpus, Recipe
+from .task_sections import OutOfScope
 from .text_files import read_split, write_json, write_rows, write_split
 from .workspace import Workspace, file_digest
 
@@ -28,10 +32,7 @@ def read_data(recipe: Recipe, space: Workspace) -> Path:
 
     def work(folder: Path) -> None:
         task = recipe.task
-        if recipe.data.has_domains:
-            data = load_domains(recipe.data, task.labels, resolve_path, task.meaning)
-        else:
-            data = load_data(recipe.data, task.labels, resolve_path, task.meaning, task.out_of_scope)
+        data = load_splits(recipe.data, task.labels, task.meaning, task.out_of_scope)
         splits = {"train": data.train, "validation": data.validation, "test": data.test}
         aside = {OUT_OF_SCOPE + name: split for name, split in data.out_of_scope.items()}
         present = {name: split for name, split in {**splits, **aside}.items() if split is not None}
@@ -50,6 +51,15 @@ def read_data(recipe: Recipe, space: Workspace) -> Path:
     if scope is not None:
         settings["out_of_scope"] = scope.model_dump(exclude={"false_rejections"})
     return space.stage("data", work, settings=settings)
+
+
+def load_splits(
+    section: Data, labels: Sequence[str], task: Task = one_label.TASK, out_of_scope: OutOfScope | None = None
+) -> Dataset:
+    """The splits that a section of data names, with domains or without. Raises DataError as `load_data` does."""
+    if section.has_domains:
+        return load_domains(section, labels, resolve_path, task)
+    return load_data(section, labels, resolve_path, task, out_of_scope)
 
 
 def read_corpora(recipe: Recipe, space: Workspace, data: Path) -> Path:

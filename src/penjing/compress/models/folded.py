@@ -89,7 +89,7 @@ def merges_queries(model: MobileBertClassifier | TwoTowerClassifier | BertClassi
 
 
 def even_stream(encoder: MobileBert) -> Stream:
-    """The stream behind the embeddings, in units in which its channels are alike where it ends."""
+    """The stream behind the embeddings, in the units of `stream_units`."""
     ones = torch.ones_like(cast(NoNorm, encoder.embeddings.LayerNorm).weight)
     end = Stream(ones, torch.zeros_like(ones))
     for layer in encoder.encoder.layers():

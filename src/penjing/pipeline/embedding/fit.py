@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...compress.data import spelling
 from ...compress.distill.student import start_batches, student_config
 from ...compress.embedding.matryoshka import turn
 from ...compress.embedding.measures import cosines, spearman
@@ -61,9 +62,9 @@ def read_sentences(recipe: EmbeddingRecipe, space: Workspace) -> Path:
 
     def work(folder: Path) -> None:
         splits = {name: read_pairs(resolve_path(file), source) for name, file in named.items() if file is not None}
-        held_out = {_normal(text) for pairs in splits.values() for pair in pairs for text in (pair.first, pair.second)}
+        held_out = {spelling(text) for pairs in splits.values() for pair in pairs for text in (pair.first, pair.second)}
         texts = list(dict.fromkeys(t for entry in source.texts for t in read_texts(entry, recipe.seed, resolve_path)))
-        kept = [text for text in texts if _normal(text) not in held_out]
+        kept = [text for text in texts if spelling(text) not in held_out]
         for name, pairs in splits.items():
             write_rows(folder / f"{name}.jsonl", (asdict(pair) for pair in pairs))
         write_rows(folder / "texts.jsonl", ({"text": text} for text in kept))
@@ -199,7 +200,3 @@ def _groups(data: Path, supervised: bool) -> list[tuple[str, ...]]:
     if supervised:
         return [tuple(row["texts"]) for row in read_rows(data / "groups.jsonl")]
     return [(text,) for text in read_texts_of(data)]
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.lower().split())
