@@ -16,8 +16,9 @@ from penjing.compress.distill.meta.knowledge import read_meta_knowledge
 from penjing.pipeline.experiments.meta_kd import SEEDS, accuracies, claims, publish, right_by_domain
 from penjing.pipeline.fit import train_student
 from penjing.pipeline.recipe import check_recipe, load_text_recipe
-from penjing.pipeline.run import make_sources
+from penjing.pipeline.run import make_and_prove, make_sources
 from penjing.pipeline.sections import Recipe
+from penjing.pipeline.ship import ship_bundles
 from penjing.pipeline.text_files import read_json, read_split
 from penjing.pipeline.workspace import Workspace
 from penjing.runtime.errors import RecipeError
@@ -58,6 +59,23 @@ def test_the_word_trains_a_meta_teacher_and_keeps_what_it_knows(tmp_path: Path) 
     assert meta is not None and meta.domain_count == 2 and meta.z.shape == (len(train.texts), 32)
     history = read_json(train_student(recipe, space, sources) / "history.json")
     assert history["transfer"] and history["task"]
+
+
+def test_every_file_is_judged_on_each_domain_too(tmp_path: Path) -> None:
+    raw = {"method": "logits", "transfer_epochs": 0}
+    recipe, space = domain_recipe(tmp_path / "data", **raw), Workspace(tmp_path / "run")
+    recipe = recipe.model_copy(update={"export": recipe.export.model_copy(update={"formats": ("onnx",)})})
+    with space.locked():
+        made = make_and_prove(recipe, space)
+        card = (ship_bundles(recipe, space, made) / "README.md").read_text(encoding="utf-8")
+    for proofs in (made.proof.student, made.proof.teacher, made.proof.teacher_torch):
+        of = {p.split: p for p in proofs if p.file in ("model.int8.onnx", "torch")}
+        assert set(of) == {f"{split}{part}" for split in ("validation", "test") for part in ("", "/books", "/films")}
+        whole, parts = of["test"], [of["test/books"], of["test/films"]]
+        assert [p.n for p in parts] == [30, 30] and whole.n == 60
+        assert sum(p.value * p.n for p in parts) == pytest.approx(whole.value * whole.n)
+        assert sum(p.flips for p in parts) == whole.flips
+    assert "| model.int8.onnx | test/films | 30 |" in card
 
 
 def test_a_plain_method_on_the_same_data_has_another_teacher(tmp_path: Path) -> None:

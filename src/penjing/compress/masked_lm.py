@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoTokenizer, BertForMaskedLM
-from transformers.utils import logging as transformers_logging
 
 from ..runtime.errors import TrainingError
 from .teacher import locate_teacher
@@ -84,16 +83,16 @@ def open_masked_lm(model: str) -> OpenedLm:
     Raises TrainingError when it cannot be had, is no BERT, or its tokenizer has no mask.
     """
     place = locate_teacher(model)
-    logs: Any = transformers_logging
+    logs: Any = transformers.utils.logging
     logs.set_verbosity_error()
     logs.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(place)
+        config = transformers.AutoConfig.from_pretrained(place)
         _check_config(model, config)
-        tokenizers: Any = AutoTokenizer
+        tokenizers: Any = transformers.AutoTokenizer
         tokenizer = tokenizers.from_pretrained(place, use_fast=True)
         torch.manual_seed(0)  # a fresh head must not depend on what ran before
-        whole, found = BertForMaskedLM.from_pretrained(place, config=config, output_loading_info=True)
+        whole, found = transformers.BertForMaskedLM.from_pretrained(place, config=config, output_loading_info=True)
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(f"cannot load the model {model!r}: {' '.join(str(error).split())[:200]}") from None
     if not tokenizer.is_fast or tokenizer.mask_token_id is None:

@@ -1,7 +1,9 @@
 """The teacher: any BERT-family encoder, fine-tuned on the task (`tasks/`).
 
 From a local folder, a hub id, or all-MiniLM-L6-v2 out of its installed package. It is saved as transformers saves
-models, so that everybody's tools open it. Left out: decoders, encoder-decoders and models without a fast tokenizer.
+models, so that everybody's tools open it. Its classes are named where they are used: `import transformers` is quick,
+but each of its names takes seconds, which what needs no teacher shall not pay. Left out: decoders, encoder-decoders and
+models without a fast tokenizer.
 """
 
 from __future__ import annotations
@@ -13,19 +15,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-    AutoTokenizer,
-)
-from transformers.utils import logging as transformers_logging
 
 from ..runtime.errors import TrainingError
 from .data import Split
-from .few_shot.pooled_bert import register_pooled_bert
 from .tasks.task import Goal, evaluate
 from .tokens import Batch, TokenizedTexts, sorted_batches, tokenize
 from .training import Evaluation, PlanSettings, device_of, plan_of, train
@@ -58,7 +53,7 @@ def locate_teacher(model: str) -> str:
 def read_config(model: str) -> Any:
     """The configuration of the pretrained encoder, as transformers reads it; raises TrainingError if there is none."""
     try:
-        return AutoConfig.from_pretrained(locate_teacher(model))
+        return transformers.AutoConfig.from_pretrained(locate_teacher(model))
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load(model, error) from None
 
@@ -69,22 +64,23 @@ def load_encoder(model: str, labels: Sequence[str], max_length: int, problem: st
     Raises TrainingError when it cannot be had, is not an encoder, or has fewer positions than `max_length`.
     """
     place = locate_teacher(model)
-    logs: Any = transformers_logging
+    logs: Any = transformers.utils.logging
     logs.set_verbosity_error()
     logs.disable_progress_bar()
     names = dict(enumerate(labels))
     try:
-        config = AutoConfig.from_pretrained(place)
+        config = transformers.AutoConfig.from_pretrained(place)
         _check_config(model, config, max_length)
         config.update({"id2label": names, "label2id": {name: i for i, name in names.items()}})
         if problem not in (ONE_LABEL, OF_WORDS):
             config.problem_type = problem
-        tokenizers: Any = AutoTokenizer
+        tokenizers: Any = transformers.AutoTokenizer
         tokenizer = tokenizers.from_pretrained(place, use_fast=True)
         # The head is new: its first weights must not depend on what ran before.
         torch.manual_seed(0)
-        head: Any = AutoModelForTokenClassification if problem == OF_WORDS else AutoModelForSequenceClassification
-        encoder = head.from_pretrained(place, config=config, attn_implementation="eager", ignore_mismatched_sizes=True)
+        encoder = _head_class(problem == OF_WORDS).from_pretrained(
+            place, config=config, attn_implementation="eager", ignore_mismatched_sizes=True
+        )
     except (OSError, ValueError, KeyError) as error:
         raise _cannot_load(model, error) from None
     if not tokenizer.is_fast:
@@ -94,11 +90,12 @@ def load_encoder(model: str, labels: Sequence[str], max_length: int, problem: st
 
 def load_teacher(folder: Path) -> Any:
     """The fine-tuned teacher that `fine_tune_teacher` saved, or one of few texts (`few_shot/`), in eval mode."""
+    from .few_shot.pooled_bert import register_pooled_bert  # its classes load all of transformers, which takes seconds
+
     register_pooled_bert()
-    names = AutoConfig.from_pretrained(str(folder)).architectures or []
+    names = transformers.AutoConfig.from_pretrained(str(folder)).architectures or []
     words = any(name.endswith("ForTokenClassification") for name in names)
-    head: Any = AutoModelForTokenClassification if words else AutoModelForSequenceClassification
-    return head.from_pretrained(str(folder), attn_implementation="eager").eval()
+    return _head_class(words).from_pretrained(str(folder), attn_implementation="eager").eval()
 
 
 def teacher_inputs(teacher: Any, batch: Batch) -> dict[str, Tensor]:
@@ -166,6 +163,10 @@ def accuracy(logits_of: Any, texts: TokenizedTexts, labels: Sequence[int]) -> fl
         decided = logits_of(texts.batch(indices)).argmax(-1).tolist()
         right += sum(d == labels[i] for d, i in zip(decided, indices, strict=True))
     return right / len(texts)
+
+
+def _head_class(by_word: bool) -> Any:
+    return transformers.AutoModelForTokenClassification if by_word else transformers.AutoModelForSequenceClassification
 
 
 def _cannot_load(model: str, error: Exception) -> TrainingError:

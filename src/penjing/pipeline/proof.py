@@ -1,4 +1,4 @@
-"""The stages that prove: every exported file against its torch model on all held-out text.
+"""The stages that prove: every exported file against its torch model on all held-out text, and on each domain's part.
 
 The teacher's files are proven once for all students; its decisions are kept, so that each student's can be counted
 against them.
@@ -6,7 +6,7 @@ against them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compress.data import Split
 from ..compress.models.checkpoint import load_student
 from ..compress.models.folded import inference_form
 from ..compress.tasks.out_of_scope import with_rejection
@@ -168,12 +169,26 @@ def _judge(recipe: Recipe, data: Path, tokenizer_folder: Path, model: Any, files
             goal = with_rejection(goal, list(logits[TORCH]), recipe.task.out_of_scope.false_rejections)
         judge = judge_of(replace(goal, metric=RECALL) if split.startswith(OUT_OF_SCOPE) else goal)
         proofs += [
-            compare_logits(found, logits[TORCH], rows.labels, file=name, split=split, judge=judge, words=texts.words)
+            compare_logits(
+                [found[i] for i in chosen], [logits[TORCH][i] for i in chosen], [rows.labels[i] for i in chosen],
+                file=name, split=part, judge=judge, words=[texts.words[i] for i in chosen] if texts.words else (),
+            )
+            for part, chosen in _parts(split, rows, data)
             for name, found in logits.items()
-        ]
+        ]  # fmt: skip
         if split == SPLITS[0]:
             decisions = {name: judge.decisions(found, texts.words) for name, found in logits.items()}
     return _Judged(tuple(proofs), decisions, judge_of(goal))
+
+
+def _parts(split: str, rows: Split, data: Path) -> Iterator[tuple[str, Sequence[int]]]:
+    """The whole split under its name; where texts have domains, then each domain's rows, as "test/books"."""
+    yield split, range(len(rows.texts))
+    names = read_json(data / "data.json")["domains"] if rows.domains else ()
+    for number, name in enumerate(names):
+        chosen = [row for row, domain in enumerate(rows.domains) if domain == number]
+        if chosen:
+            yield f"{split}/{name}", chosen
 
 
 def _splits(data: Path) -> list[str]:

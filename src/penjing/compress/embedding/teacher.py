@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
-from transformers import AutoModel
-from transformers.utils import logging as transformers_logging
 
 from ...runtime.errors import TrainingError
 from ..teacher import load_encoder, locate_teacher
@@ -103,10 +102,10 @@ def save_sentence_encoder(model: SentenceEncoder, tokenizer: Any, folder: Path) 
 
 def read_sentence_encoder(folder: Path) -> SentenceEncoder:
     """What `save_sentence_encoder` wrote, in eval mode."""
-    logs: Any = transformers_logging
+    logs: Any = transformers.utils.logging
     logs.set_verbosity_error()  # it would tell of the pooler that is not in the folder
     said = _json(folder / SENTENCE_NAME)
-    encoder = AutoModel.from_pretrained(str(folder), attn_implementation="eager")
+    encoder = transformers.AutoModel.from_pretrained(str(folder), attn_implementation="eager")
     model = SentenceEncoder(encoder, said["pooling"], said["head"])
     if model.head != "none":
         model.dense.load_state_dict(load_file(folder / HEAD_NAME))

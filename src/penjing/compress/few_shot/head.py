@@ -23,7 +23,6 @@ from ..embedding.teacher import SentenceEncoder, embed_texts, load_sentence_enco
 from ..tasks.task import Goal, evaluate
 from ..teacher import teacher_logits, tokenize_split
 from ..training import Evaluation
-from .pooled_bert import PooledBertConfig, PooledBertForSequenceClassification
 
 STRENGTHS = tuple(10.0**power for power in range(-2, 5))
 """C of the regression, from strong to weak regularization; vectors of length 1 need large ones."""
@@ -78,6 +77,8 @@ def make_head_teacher(
 @torch.no_grad()
 def with_head(encoder: SentenceEncoder, head: FittedHead, labels: Sequence[str]) -> Any:
     """A classifier of the encoder and the head, in eval mode."""
+    from .pooled_bert import PooledBertConfig, PooledBertForSequenceClassification  # as in `load_teacher`
+
     plain = {k: v for k, v in encoder.encoder.config.to_dict().items() if k not in ("model_type", "architectures")}
     config: Any = PooledBertConfig(pooling=encoder.pooling, **plain)
     names = dict(enumerate(labels))
