@@ -38,6 +38,7 @@ def test_every_cell_has_its_quality_its_cost_and_how_it_compares(folder: Path) -
         assert made[f"detectors.{row.cell}.size"]["value"] == pytest.approx((row.bytes or 0) / 1e6)
         assert (f"detectors.{row.cell}.difference" in made) == (row.cell != "plain")
     assert made["detectors.maha.difference"]["value"] > 0.2
+    assert made[f"detectors.best.{found.split}"]["value"] == made[f"detectors.maha.{found.split}"]["value"]
     assert written["run"]["measurements"] and len(written["results"]) == 4
 
 

@@ -25,7 +25,7 @@ from ...runtime.errors import PenjingError, RecipeError
 from ..claims import t_interval, to_microseconds
 from ..suite.cells import CellResult
 from ..suite.file import Suite, load_suite
-from ..suite.result import Row, SuiteResult, summarise
+from ..suite.result import LOWER_IS_BETTER, Row, SuiteResult, summarise
 from ..suite.run import check_parallel, run_suite
 from ..suite.runners import Runner, on_processes, one_by_one
 from ..targets import stated
@@ -88,26 +88,33 @@ def publish(
 
 
 def claims(found: SuiteResult) -> Claims:
-    """Of every cell that came to a bundle."""
-    for row in found.rows:
-        if row.value is not None:
-            yield from _quality(found, row)
-            yield from _cost(found, row)
+    """Of every cell that came to a bundle; what the best one reached is claimed as the cell "best" once more."""
+    rows = [row for row in found.rows if row.value is not None]
+    for row in rows:
+        yield from _quality(f"{found.suite}.{row.cell}", found, row)
+        yield from _difference(found, row)
+        yield from _cost(found, row)
+    if rows:
+        better = min if found.metric in LOWER_IS_BETTER else max
+        yield from _quality(f"{found.suite}.best", found, better(rows, key=attrgetter("value")))
 
 
-def _quality(found: SuiteResult, row: Row) -> Claims:
-    """On each split the mean over the seeds, then the difference from the baseline, taken within seeds."""
-    name = f"{found.suite}.{row.cell}"
+def _quality(name: str, found: SuiteResult, row: Row) -> Claims:
+    """On each split the mean over the seeds."""
     own = [figure for r in found.results if r.cell == row.cell and not r.error for figure in r.figures
            if figure.file == r.file]  # fmt: skip
     for split in dict.fromkeys(figure.split for figure in own):
         told = [figure for figure in own if figure.split == split]
         values = [figure.value for figure in told]
         yield stated(f"{name}.{split}", statistics.fmean(values), told[0].metric, t_interval(values), told[0].n)
+
+
+def _difference(found: SuiteResult, row: Row) -> Claims:
+    """From the baseline, taken within seeds."""
     if row.difference is not None:
         low, high = row.difference_low, row.difference_high
         spread = None if low is None or high is None else (low, high)
-        yield stated(f"{name}.difference", row.difference, "share", spread, found.n)
+        yield stated(f"{found.suite}.{row.cell}.difference", row.difference, "share", spread, found.n)
 
 
 def _cost(found: SuiteResult, row: Row) -> Claims:
