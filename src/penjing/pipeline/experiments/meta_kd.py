@@ -13,6 +13,7 @@ distillation of a meta-teacher, and single-domain teachers, which the paper has,
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +54,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/meta_kd"))
     parser.add_argument("--to", type=Path, required=True)
     arguments = parser.parse_args()
-    changed = "".join(f" --set {override}" for override in arguments.overrides)
+    changed = "".join(f" --set {shlex.quote(override)}" for override in arguments.overrides)
     command = (
         f"python -m penjing.pipeline.experiments.meta_kd{changed}"
         f" --out {arguments.out.as_posix()} --to {arguments.to.as_posix()}"
