@@ -70,3 +70,12 @@ def test_seeds_made_one_at_a_time_come_to_the_same_claims(folder: Path) -> None:
     with pytest.raises(RecipeError, match="is of another suite than 'detectors' as it is now"):
         changed = suite.file.model_copy(update={"baseline": "maha"})
         publish(replace(suite, file=changed), (1,), folder / "out-1", target, "made by a test")
+
+
+def test_a_cell_with_the_name_of_the_best_one_is_refused(folder: Path) -> None:
+    suite = load_suite(folder / "suite.yaml")
+    cells = tuple(cell.model_copy(update={"name": "best"}) for cell in suite.file.cells[1:])
+    named = replace(suite, file=suite.file.model_copy(update={"cells": cells}))
+    with pytest.raises(RecipeError, match="give yours another name"):
+        publish(named, (1,), folder / "out-best", folder / "best.json", "made by a test")
+    assert not (folder / "best.json").exists()

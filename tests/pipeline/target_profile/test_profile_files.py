@@ -53,7 +53,9 @@ def test_a_profile_is_found_by_its_target(tmp_path: Path, monkeypatch: pytest.Mo
         read_profile("local")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"schema_version": 9}', '{"schema_version": 1}', "[" * 9999])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"schema_version": 9}', '{"schema_version": 1}', '{"schema_version": 2}', "[" * 9999]
+)
 def test_a_broken_profile_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "board.json").write_text(text, encoding="utf-8")
     with pytest.raises(TargetError, match="penjing target profile") as refused:

@@ -71,9 +71,20 @@ def test_every_layer_but_the_last_costs_the_same() -> None:
 
 def test_products_cost_whole_tiles_and_one_row_its_weights() -> None:
     cost = features([Operator("linear", (6, 10, 17)), Operator("linear", (1, 10, 24))], TILE, 4)
-    assert cost["linear_macs"] == cost["linear_narrow_macs"] == 8 * 10 * 24 and cost["linear_weights"] == 170
+    assert cost["linear_macs"] == 8 * 10 * 24 and cost["linear_tiles"] == 6 and cost["linear_weights"] == 170
     assert cost["row_weights"] == 10 * 24 and cost["row_linears"] == 1 and cost["operators"] == 2
-    assert cost["row_narrow_weights"] == 0
+    assert cost["linear_narrow_macs"] == cost["row_narrow_weights"] == 0
+
+
+@pytest.mark.parametrize(
+    ("outputs", "narrow"),
+    [(4, True), (7, True), (8, False), (147, True), (151, False), (198, True), (206, False), (300, True), (604, False)],
+)
+def test_a_narrower_kernel_takes_what_wastes_over_a_hundredth_and_less_by_it(outputs: int, narrow: bool) -> None:
+    assert Tile(4, 8, narrow=True).is_narrow(outputs) is narrow
+    assert not TILE.is_narrow(outputs)
+    cost = features([Operator("linear", (6, 10, outputs)), Operator("linear", (1, 10, outputs))], Tile(4, 8, True), 4)
+    assert (cost["linear_narrow_macs"] > 0) is (cost["row_narrow_weights"] > 0) is (cost["linear_macs"] == 0) is narrow
 
 
 def test_the_same_students_are_drawn_every_time_and_none_of_them_is_unseen() -> None:

@@ -33,6 +33,8 @@ from ..terminal import note
 from ..text_files import read_json, write_json
 
 Claims = Iterator[dict[str, Any]]
+BEST = "best"
+"""In claims, the cell that reached most."""
 
 
 def main() -> None:
@@ -64,8 +66,10 @@ def publish(
 ) -> None:
     """Runs the suite with these of its `seeds` and joins what `target` holds of the others.
 
-    Raises RecipeError where that is of another suite, OutputError for a folder it cannot use.
+    Raises RecipeError where that is of another suite or a cell is called BEST, OutputError for a folder it cannot use.
     """
+    if any(cell.name == BEST for cell in suite.file.cells):
+        raise RecipeError(f"cell {BEST!r}: in claims that is the cell that reached most: give yours another name")
     described = suite.file.model_dump(mode="json", exclude_defaults=True)
     empty = {"suite": described, "results": [], "made": {}}
     kept: dict[str, Any] = read_json(target) if target.is_file() else empty
@@ -88,7 +92,7 @@ def publish(
 
 
 def claims(found: SuiteResult) -> Claims:
-    """Of every cell that came to a bundle; what the best one reached is claimed as the cell "best" once more."""
+    """Of every cell that came to a bundle; what the best one reached is claimed as that of BEST once more."""
     rows = [row for row in found.rows if row.value is not None]
     for row in rows:
         yield from _quality(f"{found.suite}.{row.cell}", found, row)
@@ -96,7 +100,7 @@ def claims(found: SuiteResult) -> Claims:
         yield from _cost(found, row)
     if rows:
         better = min if found.metric in LOWER_IS_BETTER else max
-        yield from _quality(f"{found.suite}.best", found, better(rows, key=attrgetter("value")))
+        yield from _quality(f"{found.suite}.{BEST}", found, better(rows, key=attrgetter("value")))
 
 
 def _quality(name: str, found: SuiteResult, row: Row) -> Claims:

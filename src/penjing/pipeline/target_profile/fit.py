@@ -2,8 +2,8 @@
 
 Rows are divided by what was measured, so that least squares makes the relative error small, a student of 0.2 ms as much
 as one of 20 ms. Every method is judged on students that it was not fitted on (cross-validation in groups), and the best
-one stays: robust methods where throttling left outliers, non-negative ones where rows are few. The size of the kernels'
-tiles is chosen before, likewise, with the plainest method. What is kept are plain coefficients. Left out: models that
+one stays: robust methods where throttling left outliers, non-negative ones where rows are few. The kernels' tiles are
+chosen before, likewise, with the plainest method. What is kept are plain coefficients. Left out: models that
 are not linear.
 """
 
@@ -31,13 +31,18 @@ from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
 from ...runtime.errors import TargetError
-from .features import FEATURES, Tile, features
+from .features import FEATURES, NARROW, Tile, features
 from .operators import Operator
 
 Matrix = NDArray[np.float64]
 Errors = NDArray[np.float64]
 Folds = Sequence[tuple[Any, Any]]
-TILES = tuple(Tile(rows, outputs) for rows in (1, 2, 4, 5, 6, 7, 8, 12) for outputs in (1, 4, 8, 16, 32))
+TILES = tuple(
+    Tile(rows, outputs, narrow)
+    for rows in (1, 2, 4, 5, 6, 7, 8, 12)
+    for outputs in (1, 4, 8, 16, 32)
+    for narrow in (False, True)[: 1 + (outputs > NARROW)]
+)
 NEAR = 0.1
 """Within 10%: what a prediction is asked for."""
 FOLDS, FEWEST_STUDENTS = 10, 5

@@ -18,7 +18,7 @@ from ...runtime.errors import OutputError, TargetError
 from .fit import Fit
 from .rows import Place
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Unit = Literal["ms", "instructions"]
 
 
