@@ -151,6 +151,19 @@ def test_a_scale_next_to_zero_is_not_divided_out() -> None:
     assert inference_form(model) is model
 
 
+def test_a_scale_of_zero_that_nothing_is_written_behind_is_folded() -> None:
+    model = MobileBertClassifier(TINY, 5).eval()
+    randomize(model)
+    last = model.mobilebert.encoder.layer[-1]
+    last.output.bottleneck.LayerNorm.weight.data[:2] = torch.tensor([0.0, 1e-6])
+    last.output.LayerNorm.weight.data[3] = 0
+    folded = inference_form(model)
+    assert isinstance(folded, FoldedStudent)
+    batch = padded_batch(120)
+    with torch.no_grad():
+        assert (model(*batch) - folded(*batch)).abs().max() < 1e-4
+
+
 def test_padding_does_not_change_a_fresh_students_logits() -> None:
     model = MobileBertClassifier(TINY, 2).eval()
     ids, mask, types = padded_batch(120)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..compress.models.checkpoint import count_parameters, load_student
-from ..compress.models.folded import inference_form
+from ..compress.models.folded import SMALLEST_SCALE, inference_form, merges_queries
 from ..compress.teacher import load_teacher
 from ..export.bundle import write_bundle
 from ..export.quantize import quantize_onnx, quantize_tflite
@@ -27,6 +27,7 @@ from .provenance import provenance
 from .recipe import recipe_to_yaml
 from .sections import Recipe
 from .sparsify import Sparsity, read_sparsity
+from .terminal import note
 from .text_files import read_json, read_split
 from .workspace import Workspace, in_first_process
 
@@ -62,7 +63,14 @@ def export_student(recipe: Recipe, space: Workspace, student: Path) -> Path:
     """`model.onnx`, `model.int8.onnx`, `model.tflite`, `model.int8.tflite`: those that the recipe asks for."""
 
     def work(folder: Path) -> None:
-        model = inference_form(load_student(student), recipe.task.max_length)
+        trained = load_student(student)
+        model = inference_form(trained, recipe.task.max_length)
+        unfolded = model is trained
+        if unfolded and merges_queries(trained):
+            note(
+                f"a NoNorm scale of the student lies within {SMALLEST_SCALE} of zero and cannot be divided out, so its"
+                " files keep their norms and are slower: another distill.seed or a lower rate avoids that"
+            )
         onnx, tflite = folder / "model.onnx", folder / "model.tflite"
         if "onnx" in recipe.export.formats:
             export_onnx(model, onnx, opset=recipe.export.opset)

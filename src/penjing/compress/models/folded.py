@@ -11,6 +11,7 @@ form is in `folded_bert.py`.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -77,8 +78,22 @@ def inference_form(
 
 def is_foldable(model: MobileBertClassifier | TwoTowerClassifier) -> bool:
     """Whether the norms are NoNorms that can be divided out, and the bottlenecks those that `FoldedStudent` knows."""
-    scales = [m.weight.abs().min().item() for m in model.modules() if isinstance(m, NoNorm)]
-    return merges_queries(model) and min(scales) >= SMALLEST_SCALE
+    return merges_queries(model) and smallest_divided_out(model.mobilebert) >= SMALLEST_SCALE
+
+
+def smallest_divided_out(encoder: MobileBert) -> float:
+    """The scale nearest to zero of all that are divided out. Nothing is written behind the last norm of a stream, so
+    that one may have any."""
+    return min(norm.weight.abs().min().item() for norm in _divided_out(encoder))
+
+
+def _divided_out(encoder: MobileBert) -> Iterator[NoNorm]:
+    layers = encoder.encoder.layers()
+    for layer in layers:
+        written = [layer.attention.output, *(down for _, down in layer.stacked())]
+        yield from (cast(NoNorm, each.LayerNorm) for each in written[:-1])
+        if layer is not layers[-1]:
+            yield cast(NoNorm, layer.output.bottleneck.LayerNorm)
 
 
 def merges_queries(model: MobileBertClassifier | TwoTowerClassifier | BertClassifier) -> bool:

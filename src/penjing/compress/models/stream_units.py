@@ -30,7 +30,7 @@ def stream_units(encoder: MobileBert, scale: Tensor, shift: Tensor) -> Tensor:
     `scale` and `shift` [hidden] are what the NoNorms on the way make of it.
     """
     hidden = encoder(*made_up_texts(encoder)).hidden
-    start, end = (_size(states) for states in (hidden[0], (hidden[-1] - shift) / scale))
+    start, end = (_size(states) for states in (hidden[0], (hidden[-1] - shift) / scale.abs().clamp_min(LEAST)))
     units: Tensor = end**OF_THE_END * start ** (1 - OF_THE_END)
     return units.clamp_min(LEAST * float(units.max()) or 1.0)
 

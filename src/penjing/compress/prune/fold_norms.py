@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...runtime.errors import PruningError
 from ..models.affine import affine, set_affine
-from ..models.folded import SMALLEST_SCALE, Stream, even_stream, fold_norm
+from ..models.folded import SMALLEST_SCALE, Stream, even_stream, fold_norm, smallest_divided_out
 from ..models.mobilebert import Layer, MobileBertClassifier, NoNorm, NormedLinear
 
 
@@ -25,7 +25,7 @@ def without_norms(model: MobileBertClassifier) -> tuple[MobileBertClassifier, Te
 
     Raises PruningError when a NoNorm scale is too near to zero. The model has shared bottlenecks for queries and keys.
     """
-    _check_scales(model)
+    check_scale(smallest_divided_out(model.mobilebert))
     plain = copy.deepcopy(model).eval()
     embeddings = plain.mobilebert.embeddings
     norm = cast(NoNorm, embeddings.LayerNorm)
@@ -87,11 +87,10 @@ def _unscaled(like: Tensor) -> Stream:
     return Stream(torch.ones_like(like), torch.zeros_like(like))
 
 
-def _check_scales(model: MobileBertClassifier) -> None:
-    for name, module in model.named_modules():
-        if isinstance(module, NoNorm) and not module.weight.abs().min() >= SMALLEST_SCALE:
-            raise PruningError(
-                f"{name} has a scale of {module.weight.abs().min().item():.2g}: hidden and bottleneck sizes can be cut"
-                f" where every NoNorm scale is {SMALLEST_SCALE} or more, as it must be divided out; cut the embedding,"
-                " layers, heads or neurons instead"
-            )
+def check_scale(smallest: float) -> None:
+    """Raises PruningError where a NoNorm's smallest scale is too near to zero."""
+    if not smallest >= SMALLEST_SCALE:
+        raise PruningError(
+            f"a NoNorm has a scale of {smallest:.2g}: hidden and bottleneck sizes can be cut where every scale is"
+            f" {SMALLEST_SCALE} or more, as it must be divided out; cut the embedding, layers, heads or neurons instead"
+        )

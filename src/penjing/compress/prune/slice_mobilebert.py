@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from ..models.affine import Affine, affine, set_affine
-from ..models.mobilebert import Layer, MobileBertClassifier, MobileBertConfig
+from ..models.mobilebert import Layer, MobileBertClassifier, MobileBertConfig, NoNorm
 from ..tokens import Batch
 from ..training import device_of
 from .directions import Moments, leading_directions, state_moments
-from .fold_norms import without_norms
+from .fold_norms import check_scale, without_norms
 
 ESTIMATE_RIDGE = 1e-4
 """Pull of the cut directions' estimate towards their mean, relative to the mean variance of the kept ones."""
@@ -72,6 +72,8 @@ def slice_mobilebert(
     The sliced states lack the scales of the NoNorms before them, layer by layer others; the basis has their mean.
     Raises PruningError when there are no texts, states are not finite, or a NoNorm scale cannot be divided out.
     """
+    last = cast(NoNorm, model.mobilebert.encoder.layers()[-1].output.bottleneck.LayerNorm)
+    check_scale(last.weight.abs().min().item())  # the basis divides by it, too
     plain, scales = without_norms(model)
     slices = choose_slices(plain, batches, shape)
     basis = scales[1:].reciprocal().mean(0)[:, None] * slices.hidden[0].to
