@@ -78,16 +78,16 @@ def inference_form(
 
 def is_foldable(model: MobileBertClassifier | TwoTowerClassifier) -> bool:
     """Whether the norms are NoNorms that can be divided out, and the bottlenecks those that `FoldedStudent` knows."""
-    return merges_queries(model) and smallest_divided_out(model.mobilebert) >= SMALLEST_SCALE
+    return merges_queries(model) and all(can_be_divided_out(norm) for norm in divided_out(model.mobilebert))
 
 
-def smallest_divided_out(encoder: MobileBert) -> float:
-    """The scale nearest to zero of all that are divided out. Nothing is written behind the last norm of a stream, so
-    that one may have any."""
-    return min(norm.weight.abs().min().item() for norm in _divided_out(encoder))
+def can_be_divided_out(norm: NoNorm) -> bool:
+    """Whether none of its scales is too near to zero."""
+    return bool(norm.weight.abs().min() >= SMALLEST_SCALE)
 
 
-def _divided_out(encoder: MobileBert) -> Iterator[NoNorm]:
+def divided_out(encoder: MobileBert) -> Iterator[NoNorm]:
+    """The norms that have to be. Nothing is written behind the last norm of a stream, so that one is not among them."""
     layers = encoder.encoder.layers()
     for layer in layers:
         written = [layer.attention.output, *(down for _, down in layer.stacked())]

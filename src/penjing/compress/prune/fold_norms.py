@@ -7,6 +7,7 @@ the form for devices, which fuses layers as well (`models/folded.py`), and Layer
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ...runtime.errors import PruningError
 from ..models.affine import affine, set_affine
-from ..models.folded import SMALLEST_SCALE, Stream, even_stream, fold_norm, smallest_divided_out
+from ..models.folded import SMALLEST_SCALE, Stream, can_be_divided_out, divided_out, even_stream, fold_norm
 from ..models.mobilebert import Layer, MobileBertClassifier, NoNorm, NormedLinear
 
 
@@ -25,7 +26,7 @@ def without_norms(model: MobileBertClassifier) -> tuple[MobileBertClassifier, Te
 
     Raises PruningError when a NoNorm scale is too near to zero. The model has shared bottlenecks for queries and keys.
     """
-    check_scale(smallest_divided_out(model.mobilebert))
+    check_scales(model, divided_out(model.mobilebert))
     plain = copy.deepcopy(model).eval()
     embeddings = plain.mobilebert.embeddings
     norm = cast(NoNorm, embeddings.LayerNorm)
@@ -87,10 +88,13 @@ def _unscaled(like: Tensor) -> Stream:
     return Stream(torch.ones_like(like), torch.zeros_like(like))
 
 
-def check_scale(smallest: float) -> None:
-    """Raises PruningError where a NoNorm's smallest scale is too near to zero."""
-    if not smallest >= SMALLEST_SCALE:
-        raise PruningError(
-            f"a NoNorm has a scale of {smallest:.2g}: hidden and bottleneck sizes can be cut where every scale is"
-            f" {SMALLEST_SCALE} or more, as it must be divided out; cut the embedding, layers, heads or neurons instead"
-        )
+def check_scales(model: MobileBertClassifier, norms: Iterable[NoNorm]) -> None:
+    """Raises PruningError, which names it, where one of these norms of the model has a scale too near to zero."""
+    names = {module: name for name, module in model.named_modules()}
+    for norm in norms:
+        if not can_be_divided_out(norm):
+            raise PruningError(
+                f"{names[norm]} has a scale of {norm.weight.abs().min().item():.2g}: hidden and bottleneck sizes can be"
+                f" cut where every NoNorm scale is {SMALLEST_SCALE} or more, as it must be divided out; cut the"
+                " embedding, layers, heads or neurons instead"
+            )

@@ -21,7 +21,7 @@ from ..models.mobilebert import Layer, MobileBertClassifier, MobileBertConfig, N
 from ..tokens import Batch
 from ..training import device_of
 from .directions import Moments, leading_directions, state_moments
-from .fold_norms import check_scale, without_norms
+from .fold_norms import check_scales, without_norms
 
 ESTIMATE_RIDGE = 1e-4
 """Pull of the cut directions' estimate towards their mean, relative to the mean variance of the kept ones."""
@@ -73,7 +73,7 @@ def slice_mobilebert(
     Raises PruningError when there are no texts, states are not finite, or a NoNorm scale cannot be divided out.
     """
     last = cast(NoNorm, model.mobilebert.encoder.layers()[-1].output.bottleneck.LayerNorm)
-    check_scale(last.weight.abs().min().item())  # the basis divides by it, too
+    check_scales(model, [last])  # the basis divides by it, too
     plain, scales = without_norms(model)
     slices = choose_slices(plain, batches, shape)
     basis = scales[1:].reciprocal().mean(0)[:, None] * slices.hidden[0].to

@@ -41,7 +41,8 @@ TILES = tuple(
     Tile(rows, outputs, narrow)
     for rows in (1, 2, 4, 5, 6, 7, 8, 12)
     for outputs in (1, 4, 8, 16, 32)
-    for narrow in (False, True)[: 1 + (outputs > NARROW)]
+    for narrow in (False, True)
+    if outputs > NARROW or not narrow
 )
 NEAR = 0.1
 """Within 10%: what a prediction is asked for."""
