@@ -9,7 +9,7 @@ leaves in float; it is made int8 here in the same form. Left out: tables in 4 bi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from .quantize_tables import FEWEST_ROWS, quantize_rows
 from .share_buffers import pack_shared
+from .tflite_edit import add_buffer, add_constant, add_tensor, drop_unused_codes, new_operator, read_model
 
 Operator, Options = schema.BuiltinOperator, schema.BuiltinOptions
 
@@ -28,7 +29,7 @@ def spell_out_lookups(file: bytes) -> bytes:
 
     `file` is a file's content, so is what is returned.
     """
-    model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(file, 0))
+    model = read_model(file)
     kinds = {index: code.builtinCode for index, code in enumerate(model.operatorCodes)}
     int8: dict[int, _Rows] = {}
     for graph in model.subgraphs:
@@ -45,20 +46,8 @@ def spell_out_lookups(file: bytes) -> bytes:
                 operators.append(operator)
         graph.operators = operators
     _empty_buffers(model, int8)
-    _drop_unused_codes(model)
+    drop_unused_codes(model)
     return pack_shared(model, len(file))
-
-
-def operator_code(model: Any, code: int, version: int) -> int:
-    """Place of the operator among the model's codes, where it is added if need be."""
-    for index, known in enumerate(model.operatorCodes):
-        if known.builtinCode == code and known.version >= version:
-            return index
-    new = schema.OperatorCodeT()
-    new.builtinCode = new.deprecatedBuiltinCode = code  # both below 127, where the old field ends
-    new.version = version
-    model.operatorCodes.append(new)
-    return len(model.operatorCodes) - 1
 
 
 @dataclass(frozen=True)
@@ -99,7 +88,7 @@ def _make_int8(model: Any, table: Any, lookup: _Lookup, done: dict[int, _Rows]) 
     if table.buffer not in done:
         values = np.frombuffer(model.buffers[table.buffer].data.tobytes(), np.float32).reshape(table.shape)
         rows, scales = quantize_rows(values)
-        done[table.buffer] = _Rows(_new_buffer(model, rows), scales[:, 0])
+        done[table.buffer] = _Rows(add_buffer(model, rows), scales[:, 0])
     made = done[table.buffer]
     table.buffer, table.type, table.quantization = made.buffer, schema.TensorType.INT8, schema.QuantizationParametersT()
     table.quantization.scale = made.scales
@@ -119,60 +108,24 @@ def _take_scales(model: Any, graph: Any, table_index: int) -> dict[int, int]:
         return {}
     scales = np.asarray(table.quantization.scale, np.float32)[:, None]
     table.quantization = None
-    return {table_index: _constant(model, graph, scales)}
+    return {table_index: add_constant(model, graph, scales)}
 
 
 def _spelled_out(model: Any, graph: Any, lookup: _Lookup, scales: int) -> list[Any]:
     """The result keeps its tensor, so that its name and its readers stay."""
     size, count = graph.tensors[lookup.table].shape[1], graph.tensors[lookup.ids].shape[0]
-    rows = _tensor(graph, (count, size), schema.TensorType.INT8)
-    floats = _tensor(graph, (count, size), schema.TensorType.FLOAT32)
-    scale = _tensor(graph, (count, 1), schema.TensorType.FLOAT32)
+    rows = add_tensor(graph, (count, size), schema.TensorType.INT8)
+    floats = add_tensor(graph, (count, size), schema.TensorType.FLOAT32)
+    scale = add_tensor(graph, (count, 1), schema.TensorType.FLOAT32)
     cast = schema.CastOptionsT()
     cast.inDataType, cast.outDataType = schema.TensorType.INT8, schema.TensorType.FLOAT32
     by_number = lookup.gather == Operator.GATHER
     gather = schema.GatherOptionsT() if by_number else schema.GatherNdOptionsT()
     kind = Options.GatherOptions if by_number else Options.GatherNdOptions
+    version = 2 if by_number else 1
     return [
-        _operator(model, lookup.gather, [lookup.table, lookup.ids], rows, kind, gather),
-        _operator(model, lookup.gather, [scales, lookup.ids], scale, kind, gather),
-        _operator(model, Operator.CAST, [rows], floats, Options.CastOptions, cast),
-        _operator(model, Operator.MUL, [floats, scale], lookup.output, Options.MulOptions, schema.MulOptionsT()),
+        new_operator(model, lookup.gather, [lookup.table, lookup.ids], rows, kind, gather, version),
+        new_operator(model, lookup.gather, [scales, lookup.ids], scale, kind, gather, version),
+        new_operator(model, Operator.CAST, [rows], floats, Options.CastOptions, cast),
+        new_operator(model, Operator.MUL, [floats, scale], lookup.output, Options.MulOptions, schema.MulOptionsT()),
     ]
-
-
-def _tensor(graph: Any, shape: Sequence[int], kind: int, buffer: int = 0) -> int:
-    tensor = schema.TensorT()
-    tensor.name, tensor.buffer, tensor.hasRank = b"", buffer, True
-    tensor.shape, tensor.type = np.array(shape, np.int32), kind
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _constant(model: Any, graph: Any, values: Any) -> int:
-    return _tensor(graph, values.shape, schema.TensorType.FLOAT32, _new_buffer(model, values))
-
-
-def _new_buffer(model: Any, values: Any) -> int:
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    return len(model.buffers) - 1
-
-
-def _operator(model: Any, code: int, inputs: list[int], output: int, kind: int, options: Any) -> Any:
-    operator = schema.OperatorT()
-    operator.opcodeIndex = operator_code(model, code, 2 if code == Operator.GATHER else 1)
-    operator.inputs, operator.outputs = inputs, [output]
-    operator.builtinOptionsType, operator.builtinOptions = kind, options
-    return operator
-
-
-def _drop_unused_codes(model: Any) -> None:
-    """The manifest tells a file's operators by this list."""
-    used = sorted({operator.opcodeIndex for graph in model.subgraphs for operator in graph.operators})
-    place = {old: new for new, old in enumerate(used)}
-    model.operatorCodes = [model.operatorCodes[index] for index in used]
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            operator.opcodeIndex = place[operator.opcodeIndex]

@@ -13,9 +13,9 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from .graph_names import tflite_module
+from .tflite_edit import read_model
 
 FILE_IDENTIFIER = b"TFL3"
 ALIGNMENT = 16
@@ -27,7 +27,7 @@ def share_buffers(file: bytes) -> bytes:
 
     `file` is the content of a TFLite file; so is what is returned.
     """
-    model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(file, 0))
+    model = read_model(file)
     first: dict[bytes, int] = {}
     kept: list[Any] = [model.buffers[0]]  # buffer 0 is the empty one, by the format's rule
     place: dict[int, int] = {0: 0}

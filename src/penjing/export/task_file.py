@@ -2,7 +2,7 @@
 
 Both want what a bundle's file is not: one graph alone, and probabilities as its only output. So the longest signature
 is taken and a softmax put behind it; labels and vocabulary go inside. Left out: detectors, which no reader of theirs
-knows, and shorter signatures. BertNLClassifier's interpreter is of 2023 and reads fp32 files alone.
+knows, and shorter signatures. The Task Library's interpreter is of 2023 and wants an int8 file in another form.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ai_edge_litert import schema_py_generated as schema
 
@@ -18,17 +18,22 @@ from ..runtime.answers import SOFTMAX
 from ..runtime.bundle import Bundle
 from ..runtime.errors import ExportError
 from ..runtime.manifest import DETECTOR_TASK, EMBEDDING_TASK
-from .lookup_rows import operator_code
+from .int8_products import take_scales_out
 from .share_buffers import pack_shared
+from .tflite_edit import new_operator, read_model
 from .tflite_metadata import VOCABULARY, Described, add_metadata
 
+Reader = Literal["mediapipe", "task-library"]
 OUTPUT, OUTPUT_TEXT = "probability", "Probability of each label."
 """The name by which the Task Library looks for it."""
 
 
-def write_task_file(bundle: Bundle, file: str, target: Path) -> None:
-    """Writes `target`, made of the bundle's `file`. Raises ExportError when the bundle has no such file or no
-    vocabulary, is a detector's, or the metadata writers cannot run."""
+def write_task_file(bundle: Bundle, file: str, target: Path, reader: Reader = "mediapipe") -> None:
+    """Writes `target`, made of the bundle's `file`, for `reader`.
+
+    Raises ExportError when the bundle has no such file or no vocabulary, is a detector's, or where the metadata writers
+    cannot run.
+    """
     manifest = bundle.manifest
     tflite = [name for name, entry in manifest.files.items() if entry.format == "tflite"]
     others = {DETECTOR_TASK: "it is a detector's", EMBEDDING_TASK: "it is a sentence encoder's"}
@@ -46,21 +51,23 @@ def write_task_file(bundle: Bundle, file: str, target: Path) -> None:
     about = Described(manifest.name, text, OUTPUT, OUTPUT_TEXT, labels=manifest.labels, vocabulary=vocabulary)
     temporary = target.with_name(f".{target.name}.tflite")
     try:
-        temporary.write_bytes(one_graph(bundle.verified(file).read_bytes()))
+        temporary.write_bytes(one_graph(bundle.verified(file).read_bytes(), reader))
         add_metadata({temporary: about})
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def one_graph(file: bytes) -> bytes:
+def one_graph(file: bytes, reader: Reader = "mediapipe") -> bytes:
     """The model with its longest signature alone, which gives probabilities."""
-    model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(file, 0))
+    model = read_model(file)
     longest = max(model.signatureDefs, key=lambda signature: int(signature.signatureKey.decode().rpartition("_")[2]))
     graph = model.subgraphs[longest.subgraphIndex]
     model.subgraphs, model.signatureDefs, longest.subgraphIndex = [graph], [longest], 0
     output = _add_softmax(model, graph)
     graph.outputs, longest.outputs[0].tensorIndex, longest.outputs[0].name = [output], output, OUTPUT.encode()
+    if reader == "task-library":
+        take_scales_out(model)
     _keep_used(model)
     return pack_shared(model, len(file))
 
@@ -71,13 +78,11 @@ def _add_softmax(model: Any, graph: Any) -> int:
     probabilities = copy.copy(graph.tensors[logits])
     probabilities.name, probabilities.buffer = OUTPUT.encode(), 0
     graph.tensors.append(probabilities)
-    softmax = schema.OperatorT()
-    softmax.opcodeIndex = operator_code(model, schema.BuiltinOperator.SOFTMAX, 1)
-    softmax.inputs, softmax.outputs = [logits], [len(graph.tensors) - 1]
-    softmax.builtinOptionsType, softmax.builtinOptions = schema.BuiltinOptions.SoftmaxOptions, schema.SoftmaxOptionsT()
-    softmax.builtinOptions.beta = 1.0
-    graph.operators.append(softmax)
-    return len(graph.tensors) - 1
+    output, options = len(graph.tensors) - 1, schema.SoftmaxOptionsT()
+    options.beta = 1.0
+    softmax, kind = schema.BuiltinOperator.SOFTMAX, schema.BuiltinOptions.SoftmaxOptions
+    graph.operators.append(new_operator(model, softmax, [logits], output, kind, options))
+    return output
 
 
 def _keep_used(model: Any) -> None:

@@ -24,6 +24,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from ..runtime.errors import ExportError
 from .share_buffers import pack_shared
+from .tflite_edit import read_model
 
 CHILD = Path(__file__).with_name("tflite_metadata_child.py")
 PACKAGES = ("tflite-support==0.4.4", "numpy==1.26.4", "protobuf==3.20.3", "flatbuffers==25.12.19")
@@ -78,7 +79,7 @@ def add_metadata(described: Mapping[Path, Described]) -> None:
 
 def metadata_of(file: bytes) -> bytes | None:
     """The metadata in a TFLite file, as their own schema packs them; None where there are none."""
-    model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(file, 0))
+    model = read_model(file)
     found = [entry.buffer for entry in model.metadata or [] if entry.name == ENTRY]
     return bytes(memoryview(model.buffers[found[0]].data)) if found else None
 
@@ -117,7 +118,7 @@ def _reason(errors: str) -> str:
 
 def _bare(file: bytes) -> Any:
     """The model without metadata: the writers pack none twice."""
-    model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(file, 0))
+    model = read_model(file)
     model.metadata = model.metadata or []
     for entry in [entry for entry in model.metadata if entry.name == ENTRY]:
         model.metadata.remove(entry)

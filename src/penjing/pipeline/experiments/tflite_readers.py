@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ...benchmarks.machine import describe_machine
 from ...benchmarks.plain import to_plain
-from ...export.task_file import write_task_file
+from ...export.task_file import Reader, write_task_file
 from ...export.tflite_metadata import PACKAGES, UV_RUN
 from ...runtime.bundle import Bundle, open_bundle
 from ...runtime.errors import EngineError
@@ -39,11 +39,10 @@ ENVIRONMENTS = {
     "interpreter": ("tensorflow-cpu==2.16.1",),
 }  # fmt: skip
 CLOSE = "<= 0.001"
-OLD_INTERPRETER = "the interpreter in tflite-support 0.4.4 takes one scale a matrix, our int8 files have one an output"
-OTHER_ROUNDING = (
-    "its int8 kernels round activations otherwise than XNNPACK's, and scores near a threshold fall on its other side:"
-    " calibrate a detector in the interpreter that runs it"
-)
+FORMS: dict[str, Reader] = {"mediapipe": "mediapipe", "bert_nl": "task-library"}
+"""What each reader's task file is made for."""
+OTHER_ROUNDING = "its int8 kernels are TFLite's built-in ones, which round a little otherwise than XNNPACK's"
+NEAR_THRESHOLD = f"{OTHER_ROUNDING}: calibrate a detector in the interpreter that runs it"
 WHY = "a reader says something else than our own, or finds no metadata"
 Claims = Iterator[dict[str, Any]]
 
@@ -81,8 +80,8 @@ def reader_claims(bundle: Bundle) -> Claims:
     with tempfile.TemporaryDirectory() as scratch:
         for file in tflite_files(bundle):
             task, ours = Path(scratch) / file, np.stack([_probabilities(golden, file) for golden in goldens])
-            write_task_file(bundle, file, task)
-            for reader in ("mediapipe", "bert_nl"):
+            for reader, form in FORMS.items():
+                write_task_file(bundle, file, task, form)
                 (answers,) = ask(reader, [{"file": str(task), "texts": texts}])
                 theirs = np.array([[answer[label] for label in labels] for answer in answers])
                 name, why = f"tflite.{reader}.{bundle.manifest.name}.{_precision(file)}", _why(reader, file)
@@ -107,7 +106,7 @@ def interpreter_claims(bundles: Sequence[Bundle]) -> Claims:
     for precision, rows in found.items():
         flips, n = sum(row[0] for row in rows), sum(row[1] for row in rows)
         name, largest = f"tflite.interpreter.{precision}", max(row[2] for row in rows)
-        yield against(make_claim(f"{name}.flips", flips, "decisions", None, n), "<= 0", OTHER_ROUNDING)
+        yield against(make_claim(f"{name}.flips", flips, "decisions", None, n), "<= 0", NEAR_THRESHOLD)
         distance = make_claim(f"{name}.difference", largest, "", None, n)
         yield against(distance, CLOSE, WHY) if precision == "fp32" else distance
 
@@ -184,7 +183,7 @@ def _precision(file: str) -> str:
 
 
 def _why(reader: str, file: str) -> str:
-    return OLD_INTERPRETER if (reader, _precision(file)) == ("bert_nl", "int8") else WHY
+    return OTHER_ROUNDING if (reader, _precision(file)) == ("bert_nl", "int8") else WHY
 
 
 if __name__ == "__main__":
