@@ -24,7 +24,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from ..runtime.errors import ExportError
 from .share_buffers import pack_shared
-from .tflite_edit import read_model
+from .tflite_edit import add_buffer, read_model
 
 CHILD = Path(__file__).with_name("tflite_metadata_child.py")
 PACKAGES = ("tflite-support==0.4.4", "numpy==1.26.4", "protobuf==3.20.3", "flatbuffers==25.12.19")
@@ -131,10 +131,8 @@ def _bare(file: bytes) -> Any:
 
 def _joined(file: bytes, metadata: bytes, files: Mapping[str, bytes]) -> bytes:
     """The model with these metadata, and `files` in a zip behind it, stored as they are: readers map them."""
-    model, buffer, entry = _bare(file), schema.BufferT(), schema.MetadataT()
-    buffer.data = np.frombuffer(metadata, np.uint8)
-    entry.name, entry.buffer = ENTRY, len(model.buffers)
-    model.buffers.append(buffer)
+    model, entry = _bare(file), schema.MetadataT()
+    entry.name, entry.buffer = ENTRY, add_buffer(model, np.frombuffer(metadata, np.uint8))
     model.metadata = [*model.metadata, entry]
     content = io.BytesIO(pack_shared(model, len(file)))
     if files:
