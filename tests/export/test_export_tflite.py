@@ -14,6 +14,7 @@ from penjing.export.int8_products import round_inputs_alike
 from penjing.export.lookup_rows import spell_out_lookups
 from penjing.export.quantize import quantize_tflite
 from penjing.export.share_buffers import share_buffers
+from penjing.export.tflite_edit import edited
 from penjing.export.to_onnx import silenced
 from penjing.export.to_tflite import export_tflite
 from penjing.export.verify import compare_logits, run_file
@@ -93,8 +94,8 @@ def test_the_word_table_is_int8_with_a_scale_a_row(exported_tflite):
 
 
 def test_a_lookup_that_is_spelled_out_gives_the_same_to_the_last_bit(raw_int8):
-    shared = share_buffers(raw_int8)
-    spelled_out = spell_out_lookups(shared)
+    shared = edited(raw_int8, share_buffers)
+    spelled_out = edited(shared, spell_out_lookups)
     assert len(spelled_out) < len(shared) - 30_522 * 7  # the zero points of every row
     for before, after in zip(answers(shared), answers(spelled_out), strict=True):
         assert np.array_equal(before, after)
@@ -108,13 +109,13 @@ def test_three_signatures_store_each_weight_once(exported_tflite, one_signature)
 
 
 def test_sharing_changes_the_file_and_no_answer(exported_tflite, raw_int8):
-    shared = share_buffers(raw_int8)
-    written = share_buffers(round_inputs_alike(spell_out_lookups(shared)))
+    shared = edited(raw_int8, share_buffers)
+    written = edited(shared, spell_out_lookups, round_inputs_alike, share_buffers)
     assert written == (exported_tflite.folder / "model.int8.tflite").read_bytes()
     assert len(shared) <= len(raw_int8) - 2 * 30_522 * 12  # scales and zero points of every row, twice too often
     for before, after in zip(answers(raw_int8), answers(shared), strict=True):
         assert np.array_equal(before, after)
-    assert share_buffers(shared) == shared and share_buffers(written) == written
+    assert edited(shared, share_buffers) == shared and edited(written, share_buffers) == written
 
 
 def test_copies_of_a_weight_become_one(exported_tflite):
@@ -130,7 +131,7 @@ def test_copies_of_a_weight_become_one(exported_tflite):
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
     copied = bytes(builder.Output())
-    shared = share_buffers(copied)
+    shared = edited(copied, share_buffers)
     assert len(copied) > len(content) + 2 * 30_522 * 32 and len(shared) < 1.05 * len(content)
     for before, after in zip(answers(copied), answers(shared), strict=True):
         assert np.array_equal(before, after)

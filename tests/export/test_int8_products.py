@@ -8,9 +8,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from ai_edge_quantizer import quantizer, recipe
 
 from penjing.export.int8_products import round_inputs_alike, take_scales_out
-from penjing.export.share_buffers import pack_shared
 from penjing.export.signature import samples_signature
-from penjing.export.tflite_edit import read_model
+from penjing.export.tflite_edit import edited, read_model
 from penjing.export.to_onnx import silenced
 from penjing.export.to_tflite import export_tflite
 
@@ -52,30 +51,26 @@ def by_builtin_kernels(content):
     return answers(content, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
 
 
-def scales_taken_out(content):
-    model = read_model(content)
-    take_scales_out(model)
-    return pack_shared(model, len(content))
-
-
 def test_xnnpack_answers_the_same_to_the_last_bit(quantized):
-    assert np.array_equal(answers(round_inputs_alike(quantized)), answers(quantized))
+    assert np.array_equal(answers(edited(quantized, round_inputs_alike)), answers(quantized))
 
 
 def test_builtin_kernels_come_nearer_to_xnnpack(quantized):
     ours = answers(quantized)
-    before, after = (abs(by_builtin_kernels(c) - ours).mean() for c in (quantized, round_inputs_alike(quantized)))
+    before, after = (
+        abs(by_builtin_kernels(c) - ours).mean() for c in (quantized, edited(quantized, round_inputs_alike))
+    )
     assert 0 < after < before / 2
 
 
 def test_interpreters_that_know_one_scale_a_matrix_refuse_the_file(quantized):
-    codes = read_model(round_inputs_alike(quantized)).operatorCodes
+    codes = read_model(edited(quantized, round_inputs_alike)).operatorCodes
     assert [code.version for code in codes if code.builtinCode == DENSE] == [11]
 
 
 def test_with_scales_taken_out_builtin_kernels_answer_as_before(quantized):
-    asked = round_inputs_alike(quantized)
-    taken = scales_taken_out(asked)
+    asked = edited(quantized, round_inputs_alike)
+    taken = edited(asked, take_scales_out)
     assert np.allclose(by_builtin_kernels(taken), by_builtin_kernels(asked), rtol=1e-5)
     (graph,) = read_model(taken).subgraphs
     matrices = [tensor for tensor in graph.tensors if tensor.type == schema.TensorType.INT8]
@@ -85,4 +80,4 @@ def test_with_scales_taken_out_builtin_kernels_answer_as_before(quantized):
 
 def test_nothing_happens_to_a_float_file(quantized, exported_tflite):
     content = (exported_tflite.folder / "model.tflite").read_bytes()
-    assert round_inputs_alike(content) == scales_taken_out(content) == pack_shared(read_model(content), len(content))
+    assert edited(content, round_inputs_alike) == edited(content, take_scales_out) == edited(content)

@@ -14,8 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from .share_buffers import pack_shared
-from .tflite_edit import add_constant, add_tensor, new_operator, read_model
+from .tflite_edit import add_constant, add_tensor, new_operator
 
 Operator, Options, Kind = schema.BuiltinOperator, schema.BuiltinOptions, schema.TensorType
 WITH_ZERO_POINT, REFUSED_BY_OLD = 9, 11
@@ -23,18 +22,13 @@ WITH_ZERO_POINT, REFUSED_BY_OLD = 9, 11
 scale an output the schema has 12, but 2.16, which computes them, knows none above 11."""
 
 
-def round_inputs_alike(file: bytes) -> bytes:
-    """The same TFLite model, whose products ask for zero points and are refused by interpreters that get them wrong.
-
-    `file` is a file's content, so is what is returned.
-    """
-    model = read_model(file)
+def round_inputs_alike(model: Any) -> None:
+    """The products of `model`, a `ModelT`, ask for zero points and are refused by interpreters that get them wrong."""
     for graph in model.subgraphs:
         for operator in graph.operators:
             if _is_product(model, graph, operator):
                 operator.builtinOptions.asymmetricQuantizeInputs = True
                 _say_version(model, operator, REFUSED_BY_OLD)
-    return pack_shared(model, len(file))
 
 
 def take_scales_out(model: Any) -> None:

@@ -18,18 +18,13 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from .quantize_tables import FEWEST_ROWS, quantize_rows
-from .share_buffers import pack_shared
-from .tflite_edit import add_buffer, add_constant, add_tensor, drop_unused_codes, new_operator, read_model
+from .tflite_edit import add_buffer, add_constant, add_tensor, drop_unused_codes, new_operator
 
 Operator, Options = schema.BuiltinOperator, schema.BuiltinOptions
 
 
-def spell_out_lookups(file: bytes) -> bytes:
-    """The same TFLite model without a lookup in an int8 table and without GATHER_ND in a float one.
-
-    `file` is a file's content, so is what is returned.
-    """
-    model = read_model(file)
+def spell_out_lookups(model: Any) -> None:
+    """Leaves `model`, a `ModelT`, without a lookup in an int8 table and without GATHER_ND in a float one."""
     kinds = {index: code.builtinCode for index, code in enumerate(model.operatorCodes)}
     int8: dict[int, _Rows] = {}
     for graph in model.subgraphs:
@@ -47,7 +42,6 @@ def spell_out_lookups(file: bytes) -> bytes:
         graph.operators = operators
     _empty_buffers(model, int8)
     drop_unused_codes(model)
-    return pack_shared(model, len(file))
 
 
 @dataclass(frozen=True)

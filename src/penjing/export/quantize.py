@@ -19,6 +19,7 @@ from .int8_products import round_inputs_alike
 from .lookup_rows import spell_out_lookups
 from .quantize_tables import quantize_tables
 from .share_buffers import share_buffers
+from .tflite_edit import edited
 from .to_onnx import save_whole, silenced, strip
 
 
@@ -63,7 +64,7 @@ def quantize_tflite(source: Path, target: Path) -> None:
     except Exception as error:  # flatbuffers and the quantizer raise many kinds
         raise ExportError(f"ai-edge-quantizer cannot quantize {source.name}: {_one_line(error)}") from error
     temporary = target.with_name(target.name + ".part")
-    temporary.write_bytes(share_buffers(round_inputs_alike(spell_out_lookups(share_buffers(quantized)))))
+    temporary.write_bytes(edited(quantized, share_buffers, spell_out_lookups, round_inputs_alike, share_buffers))
     os.replace(temporary, target)
 
 

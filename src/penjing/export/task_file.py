@@ -19,8 +19,7 @@ from ..runtime.bundle import Bundle
 from ..runtime.errors import ExportError
 from ..runtime.manifest import DETECTOR_TASK, EMBEDDING_TASK
 from .int8_products import take_scales_out
-from .share_buffers import pack_shared
-from .tflite_edit import new_operator, read_model
+from .tflite_edit import new_operator, pack_shared, read_model
 from .tflite_metadata import VOCABULARY, Described, add_metadata
 
 Reader = Literal["mediapipe", "task-library"]

@@ -1,20 +1,63 @@
-"""A TFLite model as objects that can be changed: its tensors, constants and operators.
+"""A TFLite model as objects that can be changed, its tensors, constants and operators, and written again.
 
-Left out: writing it (`share_buffers.py`), and every change itself.
+Weights that lie behind the flatbuffer come inside, where older readers look for them. Left out: every change itself,
+and files beyond 2 GB, for which there is no inside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
+FILE_IDENTIFIER = b"TFL3"
+ALIGNMENT = 16
+
+
+def edited(file: bytes, *changes: Callable[[Any], None]) -> bytes:
+    """The content of a TFLite file after `changes`, in order, each of which is given its `ModelT`."""
+    model = read_model(file)
+    for change in changes:
+        change(model)
+    return pack_shared(model, len(file))
 
 
 def read_model(file: bytes) -> Any:
     """The content of a file as a `ModelT`."""
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(file, 0))
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(file, 0))
+    for buffer in model.buffers:
+        if buffer.offset and buffer.offset > 1:  # behind the flatbuffer, where the quantizer puts what is large
+            buffer.data = np.frombuffer(file, np.uint8, count=buffer.size, offset=buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
+
+
+def pack_shared(model: Any, size: int) -> bytes:
+    """The content of a file of `model`, a `ModelT`, with equal arrays once; `size` is about how long it gets."""
+    builder = _SharingBuilder(size)
+    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
+    """Writes equal arrays once, each at a multiple of 16 bytes, as the format asks of weights."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.written: dict[tuple[int, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: Any) -> Any:  # noqa: N802 - the library's name
+        data = np.ascontiguousarray(x).tobytes()
+        key = (x.itemsize, data)
+        if key not in self.written:
+            self.StartVector(x.itemsize, x.size, ALIGNMENT)
+            self.head = self.Head() - len(data)
+            self.Bytes[self.Head() : self.Head() + len(data)] = data
+            self.written[key] = self.EndVector()
+        return self.written[key]
 
 
 def operator_code(model: Any, code: int, version: int) -> int:
@@ -45,7 +88,7 @@ def new_operator(
     """An operator of one result, which is in no graph yet; `kind` and `options` are its builtin options."""
     operator = schema.OperatorT()
     operator.opcodeIndex = operator_code(model, code, version)
-    operator.inputs, operator.outputs = list(inputs), [output]
+    operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
     operator.builtinOptionsType, operator.builtinOptions = kind, options
     return operator
 

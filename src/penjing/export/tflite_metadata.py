@@ -23,8 +23,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from ..runtime.errors import ExportError
-from .share_buffers import pack_shared
-from .tflite_edit import add_buffer, read_model
+from .tflite_edit import add_buffer, edited, read_model
 
 CHILD = Path(__file__).with_name("tflite_metadata_child.py")
 PACKAGES = ("tflite-support==0.4.4", "numpy==1.26.4", "protobuf==3.20.3", "flatbuffers==25.12.19")
@@ -90,7 +89,7 @@ def _run_writers(folder: Path, described: Sequence[tuple[Path, Described]]) -> N
         place = folder / str(number)
         place.mkdir()
         content = path.read_bytes()
-        (place / "model.tflite").write_bytes(pack_shared(_bare(content), len(content)))
+        (place / "model.tflite").write_bytes(edited(content, _drop_metadata))
         for name, content in about.files().items():
             (place / name).write_bytes(content)
         request = {**asdict(about), "labels": bool(about.labels), "vocabulary": about.vocabulary is not None}
@@ -116,9 +115,8 @@ def _reason(errors: str) -> str:
     return f"the metadata writers cannot run ({last[:200]}): they are downloaded once, so check the network"
 
 
-def _bare(file: bytes) -> Any:
-    """The model without metadata: the writers pack none twice."""
-    model = read_model(file)
+def _drop_metadata(model: Any) -> None:
+    """The writers pack none twice."""
     model.metadata = model.metadata or []
     for entry in [entry for entry in model.metadata if entry.name == ENTRY]:
         model.metadata.remove(entry)
@@ -126,15 +124,17 @@ def _bare(file: bytes) -> Any:
             model.buffers.pop()
         else:
             model.buffers[entry.buffer].data = None
-    return model
 
 
 def _joined(file: bytes, metadata: bytes, files: Mapping[str, bytes]) -> bytes:
     """The model with these metadata, and `files` in a zip behind it, stored as they are: readers map them."""
-    model, entry = _bare(file), schema.MetadataT()
-    entry.name, entry.buffer = ENTRY, add_buffer(model, np.frombuffer(metadata, np.uint8))
-    model.metadata = [*model.metadata, entry]
-    content = io.BytesIO(pack_shared(model, len(file)))
+
+    def add(model: Any) -> None:
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = ENTRY, add_buffer(model, np.frombuffer(metadata, np.uint8))
+        model.metadata.append(entry)
+
+    content = io.BytesIO(edited(file, _drop_metadata, add))
     if files:
         with zipfile.ZipFile(content, "a", zipfile.ZIP_STORED) as archive:
             for name, text in files.items():

@@ -19,6 +19,7 @@ from .loop_lstm import teach_litert_torch
 from .outline_loops import outline_loops
 from .share_buffers import share_buffers
 from .signature import TEXT, Signature
+from .tflite_edit import edited
 from .to_onnx import silenced
 
 
@@ -58,7 +59,7 @@ def export_tflite(
     except Exception as error:  # the converter raises many kinds; the user needs one sentence
         reason = " ".join(str(error).split())[:300]
         raise ExportError(f"litert-torch cannot convert {type(model).__name__}: {reason}") from error
-    temporary.write_bytes(share_buffers(temporary.read_bytes()))
+    temporary.write_bytes(edited(temporary.read_bytes(), share_buffers))
     os.replace(temporary, path)
 
 
