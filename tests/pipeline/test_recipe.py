@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from penjing.pipeline.detection.sections import DetectorRecipe
+from penjing.pipeline.embedding.sections import EmbeddingRecipe
 from penjing.pipeline.recipe import (
     built_in_recipes,
     check_recipe,
@@ -49,6 +50,31 @@ def test_a_built_in_recipe_is_valid_and_named_like_its_file(name: str) -> None:
 def test_what_is_not_given_has_a_default() -> None:
     recipe = check_recipe(raw(), "my.yaml")
     assert (recipe.seed, recipe.student.layers, recipe.limits.flips) == (1, 6, 0.015)
+
+
+@pytest.mark.parametrize(
+    ("longest", "exported", "measured"),
+    [
+        (128, (32, 64, 128), (32, 128)),
+        (64, (32, 64), (32, 64)),
+        (16, (16,), (16,)),
+        (200, (32, 64, 128, 200), (32, 128, 200)),
+    ],
+)
+@pytest.mark.parametrize("task", [{"labels": ["a", "b"]}, {"kind": "embedding"}])
+def test_lengths_that_are_not_given_reach_as_far_as_the_longest_input(
+    task: dict[str, Any], longest: int, exported: tuple[int, ...], measured: tuple[int, ...]
+) -> None:
+    more = {"data": {"validation": "v.tsv", "texts": [{"file": "t.txt"}]}} if "kind" in task else {}
+    recipe = check_recipe(raw(task={**task, "max_length": longest}, benchmark={"rounds": 5}, **more), "my.yaml")
+    assert isinstance(recipe, (Recipe, EmbeddingRecipe)) and recipe.benchmark.rounds == 5
+    assert (recipe.export.sequence_lengths, recipe.benchmark.lengths) == (exported, measured)
+
+
+def test_a_length_that_no_file_takes_is_not_measured() -> None:
+    task = {"labels": ["a", "b"], "max_length": 64}
+    words = "benchmark.lengths has 128, but task.max_length is 64: measure shorter texts"
+    assert words in refusal(raw(task=task, benchmark={"lengths": [32, 128]}))
 
 
 def test_a_recipe_survives_yaml(file: Path) -> None:

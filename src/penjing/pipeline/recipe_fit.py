@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from .few_shot_section import misfit as few_shot_misfit
+from .lengths import too_long
 from .student_sections import BiLstmStudent, Student
 
 if TYPE_CHECKING:
@@ -161,6 +162,9 @@ def _lengths(recipe: Recipe) -> Misfits:
             f"the longest of export.sequence_lengths is {longest} but task.max_length is {recipe.task.max_length}:"
             " make them equal, so that both engines cut a text at the same place"
         )
+    problem = too_long(recipe.benchmark.lengths, recipe.task.max_length)
+    if problem is not None:
+        yield problem
 
 
 CHECKS: tuple[Callable[[Recipe], Misfits], ...] = (

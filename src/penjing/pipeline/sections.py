@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from .augmentation_section import Augmentation
 from .data_section import Data
 from .few_shot_section import FewShot
+from .lengths import EXPORTED, MEASURED, with_usual_lengths
 from .prune_sections import Learning, Prune
 from .recipe_fit import first_misfit
 from .section import Length, Section
@@ -154,7 +155,7 @@ class Files(Section):
 
     formats: tuple[Literal["onnx", "tflite"], ...] = Field(default=("onnx", "tflite"), min_length=1)
     sequence_lengths: tuple[Length, ...] = Field(
-        default=(32, 64, 128), min_length=1, description="one TFLite signature each"
+        default=EXPORTED, min_length=1, description="one TFLite signature each; by default up to task.max_length"
     )
     opset: int = Field(default=18, ge=18, le=23, description="of ONNX; below 18 torch drops the names of modules")
 
@@ -176,7 +177,7 @@ class Limits(Section):
 class Benchmark(Section):
     """How the last stage measures."""
 
-    lengths: tuple[Length, ...] = (32, 128)
+    lengths: tuple[Length, ...] = Field(default=MEASURED, description="by default up to task.max_length")
     threads: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 2), min_length=1)
     rounds: int = Field(default=20, ge=3, description="interleaved blocks of each subject")
     repeats: int = Field(default=10, ge=1, description="timed calls in a block")
@@ -222,6 +223,11 @@ class Recipe(Section):
         if budget is None or budget.latency_ms is None:
             return None
         return budget.precision or ("int8" if "int8" in self.quantize.precisions else "fp32")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lengths_follow(cls, sections: Any) -> Any:
+        return with_usual_lengths(sections)
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Recipe:

@@ -5,10 +5,11 @@ Left out: whether the named files exist and hold the named columns, which is che
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from ..lengths import too_long, with_usual_lengths
 from ..section import Section
 from ..sections import Benchmark, Files, Precisions
 from ..student_sections import Student
@@ -138,13 +139,16 @@ class EmbeddingRecipe(Section):
     limits: EmbeddingLimits = EmbeddingLimits()
     benchmark: Benchmark = Benchmark()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _lengths_follow(cls, sections: Any) -> Any:
+        return with_usual_lengths(sections)
+
     @model_validator(mode="after")
-    def _lengths_fit(self) -> EmbeddingRecipe:
+    def _sections_fit(self) -> EmbeddingRecipe:
         if self.student.towers is not None:
             raise ValueError("student.towers is for pairs, whose two texts one task decides: leave it out")
-        longest = max(self.benchmark.lengths)
-        if longest > self.task.max_length:
-            raise ValueError(
-                f"benchmark.lengths has {longest}, but task.max_length is {self.task.max_length}: measure shorter texts"
-            )
+        problem = too_long(self.benchmark.lengths, self.task.max_length)
+        if problem is not None:
+            raise ValueError(problem)
         return self
