@@ -3,6 +3,7 @@
 Queries, keys and values are one product of the layer's input, with 1/sqrt(head size) in the query's weights. The mask
 rides in the score product as one more column of queries and keys, so nothing of size heads x sequence x sequence is
 added. The last layer computes only what the head reads: keys and values of all tokens, the rest for [CLS] alone.
+Outliers among the inputs of a product are divided first (`outliers.py`), for int8.
 Left out: training, and folding LayerNorm's scale and shift. The residual reads them as well, so the scale would become
 a product of its own, while inside the norm's node both cost nothing.
 """
@@ -18,29 +19,33 @@ from torch import Tensor, nn
 from .affine import affine, linear, scaled, stack, table, with_mask_column
 from .bert import BertClassifier, Layer
 from .encoder import MASK_SCORE
+from .outliers import Peaks, input_peaks, without_outliers
 
 
 class FoldedBertLayer(nn.Module):
     """One layer: [batch, sequence, hidden] to the same, or to the [CLS] row alone with `only_first`."""
 
-    def __init__(self, layer: Layer, only_first: bool) -> None:
+    def __init__(self, layer: Layer, only_first: bool, peaks: Peaks) -> None:
         super().__init__()
         attention = layer.attention.self
         self.heads, self.head_size, self.only_first = attention.heads, attention.head_size, only_first
         query = with_mask_column(scaled(affine(attention.query), 1 / math.sqrt(self.head_size)), self.heads, 1.0)
         key = with_mask_column(affine(attention.key), self.heads, 0.0)
         value = affine(attention.value)
-        self.from_first = linear(query) if only_first else None
-        self.from_all = linear(stack(key, value) if only_first else stack(query, key, value))
+        states = peaks[attention.query]
+        self.from_first = without_outliers(linear(query), states) if only_first else None
+        together = stack(key, value) if only_first else stack(query, key, value)
+        self.from_all = without_outliers(linear(together), states)
         self.widths = [query[0].shape[0], key[0].shape[0], value[0].shape[0]]
         column = torch.zeros(self.heads, self.head_size + 1)
         column[:, -1] = MASK_SCORE
         self.mask_column: Tensor
         self.register_buffer("mask_column", column.flatten(), persistent=False)
         self.attention_output = copy.deepcopy(layer.attention.output)
-        self.up = linear(affine(layer.intermediate.dense))
+        self.up = without_outliers(linear(affine(layer.intermediate.dense)), peaks[layer.intermediate.dense])
         self.activation = layer.intermediate.activation
         self.down = copy.deepcopy(layer.output)
+        self.down.add_module("dense", without_outliers(self.down.dense, peaks[layer.output.dense]))
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:
         query, key, value = self._project(x)
@@ -79,7 +84,8 @@ class FoldedBert(nn.Module):
         layers = model.bert.encoder.layers()
         self.by_word = model.config.by_word
         last = None if self.by_word else layers[-1]
-        self.layers = nn.ModuleList(FoldedBertLayer(layer, only_first=layer is last) for layer in layers)
+        peaks = input_peaks(model)
+        self.layers = nn.ModuleList(FoldedBertLayer(layer, layer is last, peaks) for layer in layers)
         self.pooler = nn.Identity() if self.by_word else copy.deepcopy(model.bert.pooler)
         self.classifier = linear(affine(model.classifier))
 

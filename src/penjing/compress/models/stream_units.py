@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .bert import Bert
 from .mobilebert import MobileBert
 
 TEXTS, TOKENS = 64, 16
@@ -39,7 +40,7 @@ def _size(states: Tensor) -> Tensor:
     return states.square().mean((0, 1)).sqrt()
 
 
-def made_up_texts(encoder: MobileBert) -> tuple[Tensor, Tensor, Tensor]:
+def made_up_texts(encoder: MobileBert | Bert) -> tuple[Tensor, Tensor, Tensor]:
     """Ids, mask and types [TEXTS, TOKENS] of words drawn from the whole vocabulary, always the same."""
     table = encoder.embeddings.word_embeddings
     tokens = min(TOKENS, encoder.embeddings.position_embeddings.num_embeddings)
