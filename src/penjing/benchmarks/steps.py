@@ -136,7 +136,7 @@ def _measure(
     if step.kind == "answers":
         return Finding(step, tuple(measure_answers(contenders, step.threads, plan, watch, step.part)))
     if step.kind == "wrapper":
-        return Finding(step, wrapper=tuple(measure_wrapper(contenders[:-1], step.threads, plan)))
+        return Finding(step, wrapper=tuple(measure_wrapper(entries[:-1], step.threads, plan)))
     if step.kind == "profile":
         length = step.sequence_length or 0
         profiles = (profile_contender(contender, length, step.threads, plan) for contender in contenders[:-1])

@@ -1,6 +1,7 @@
 """What `predict` on one text costs beside tokenizer and engine called by hand, and where its time goes.
 
-The two are timed side by side on the same real texts. Left out: batches.
+The two are timed side by side on the same real texts, in passes with both opened anew: where a session lies in memory
+moves its times by several percent, as often for one side as for the other. Left out: batches.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import numpy as np
 
 from .by_hand import engine_by_hand, tokenize_by_hand
 from .interleave import Call, interleave
-from .intervals import Blocks, ratio_interval
-from .latency import Contender, answer_call, questions_in_rounds
-from .plan import Plan
+from .intervals import Blocks, median_interval
+from .latency import Contender, answer_call, open_contender, questions_in_rounds
+from .plan import Plan, Subject
 
 
 @dataclass(frozen=True)
 class WrapperCost:
-    """Medians over `n` texts, in ms. `overhead` is predict / by hand, 95% interval `low`..`high`: 1.1 is 10% more.
+    """Medians over `n` texts, in ms. `overhead` is the median of each text's predict / by hand, 95% interval
+    `low`..`high`: 1.1 is 10% more.
 
     `tokenize_ms` and `engine_ms` are the two parts of the call by hand. Both lists of raw samples have the same texts.
     """
@@ -45,27 +47,40 @@ class WrapperCost:
         return self.predict_ms - self.tokenize_ms - self.engine_ms
 
 
-def measure_wrapper(contenders: Sequence[Contender], threads: int, plan: Plan) -> list[WrapperCost]:
-    """One WrapperCost a contender; all contenders and both ways are interleaved in one run."""
+Times = tuple[Blocks, Blocks, Blocks]
+"""Of one subject, in ms: by hand and predict [rounds, repeats], and both parts of the former [texts, 2]."""
+
+
+def measure_wrapper(subjects: Sequence[Subject], threads: int, plan: Plan) -> list[WrapperCost]:
+    """One WrapperCost a subject; all subjects and both ways are interleaved in one run."""
     texts, repeats = questions_in_rounds(plan, plan.rounds)
+    share = plan.pass_rounds * repeats
+    passes = [_one_pass(subjects, threads, plan, texts[p * share :][:share], p) for p in range(plan.passes)]
+    return [
+        _cost(subject.label, threads, *(np.concatenate(parts) for parts in zip(*found, strict=True)))
+        for subject, found in zip(subjects, zip(*passes, strict=True), strict=True)
+    ]
+
+
+def _one_pass(subjects: Sequence[Subject], threads: int, plan: Plan, texts: Sequence[str], part: int) -> list[Times]:
+    contenders = [open_contender(subject, threads) for subject in subjects]
     parts = [np.zeros((len(texts), 2)) for _ in contenders]
     calls: list[Call] = []
     for contender, stages in zip(contenders, parts, strict=True):
         calls += [_by_hand(contender, texts, threads, stages), answer_call(contender, texts)]
-    times = interleave(calls, rounds=plan.rounds, repeats=repeats, seed=plan.seed, title="predict beside by hand")
-    return [
-        _cost(contender.facts.label, threads, times[2 * c], times[2 * c + 1], parts[c])
-        for c, contender in enumerate(contenders)
-    ]
+    rounds, repeats = plan.pass_rounds, len(texts) // plan.pass_rounds
+    title = "predict beside by hand"
+    times = interleave(calls, rounds=rounds, repeats=repeats, seed=plan.seed + part, title=title)
+    return list(zip(times[::2], times[1::2], parts, strict=True))
 
 
 def _cost(label: str, threads: int, hand: Blocks, predicted: Blocks, parts: Blocks) -> WrapperCost:
-    low, high = ratio_interval(predicted, hand)
+    ratios = predicted / hand
+    low, high = median_interval(ratios)
     tokenize_ms, engine_ms = np.median(parts, axis=0)
-    by_hand_ms, predict_ms = float(np.median(hand)), float(np.median(predicted))
     return WrapperCost(
-        label, threads, hand.size, len(hand), float(tokenize_ms), float(engine_ms), by_hand_ms, predict_ms,
-        predict_ms / by_hand_ms, low, high, _samples(hand), _samples(predicted),
+        label, threads, hand.size, len(hand), float(tokenize_ms), float(engine_ms), float(np.median(hand)),
+        float(np.median(predicted)), float(np.median(ratios)), low, high, _samples(hand), _samples(predicted),
     )  # fmt: skip
 
 

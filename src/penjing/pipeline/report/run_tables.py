@@ -140,7 +140,7 @@ def wrapper_table(run: Run) -> Table:
         for cost in run.wrapper
     )  # fmt: skip
     columns = ("Model", "Tokenizer ms", "Engine ms", "Rest ms", "predict ms", "By hand ms", "Overhead (95%)", "Texts")
-    note = "Medians over single texts. By hand: the tokenizers and engine libraries without Penjing, on the same texts."
+    note = "Medians over single texts, the overhead of each text's own. By hand: tokenizers and engine without Penjing."
     return Table("wrapper", "Inside one prediction", columns, rows, note)
 
 
