@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from penjing.compress.models.small_cnn import SmallCnnConfig
 from penjing.pipeline.experiments.slimming import SlimmingSettings, Trial, claims, results, run_seed
 
 
@@ -28,14 +27,14 @@ def test_the_loss_is_met_within_one_standard_deviation_of_dense_and_missed_beyon
 
 
 def test_a_seed_is_trained_cut_and_compared() -> None:
-    settings = SlimmingSettings(epochs=1, fine_tuning_epochs=1)
+    settings = SlimmingSettings(widths=(4, 6, 10), epochs=1, fine_tuning_epochs=1)
     ticks = 0
 
     def tick() -> None:
         nonlocal ticks
         ticks += 1
 
-    done = run_seed(1, settings, tick, SmallCnnConfig((4, 6, 10)))
+    done = run_seed(1, settings, tick)
     assert ticks == settings.epochs_of_a_seed
     assert done.cut_share == pytest.approx(0.7)
     assert done.dense_parameters - done.parameters == sum(row[3] for row in done.table)
