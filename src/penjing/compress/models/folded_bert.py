@@ -3,9 +3,9 @@
 Queries, keys and values are one product of the layer's input, with 1/sqrt(head size) in the query's weights. The mask
 rides in the score product as one more column of queries and keys, so nothing of size heads x sequence x sequence is
 added. The last layer computes only what the head reads: keys and values of all tokens, the rest for [CLS] alone.
-Outliers among the inputs of a product are divided first (`outliers.py`), for int8.
-Left out: training, and folding LayerNorm's scale and shift. The residual reads them as well, so the scale would become
-a product of its own, while inside the norm's node both cost nothing.
+Outliers among the inputs of a product are divided first (`outliers.py`), for int8. Left out: training, and folding
+LayerNorm's scale and shift. The residual reads them as well, so the scale would become a product of its own, while
+inside the norm's node both cost nothing.
 """
 
 from __future__ import annotations

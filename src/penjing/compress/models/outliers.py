@@ -3,8 +3,8 @@
 BERT's states and neurons have such channels (Bondarenko et al. 2021, arXiv 2109.12948, section 3). An int8 file gives a
 product's inputs one range, so they are divided before it and their weights multiplied, which changes no result:
 SmoothQuant (Xiao et al. 2023, arXiv 2211.10438, section 4), of outliers alone, since each division is a pass over the
-values. What they are is seen on made-up text, so that no data is needed. Left out: MobileBERT, whose stream has units a
-channel at no cost (`stream_units.py`).
+values. Which they are is seen on made-up text, so that no data is needed. Left out: MobileBERT, whose stream has units
+a channel at no cost (`stream_units.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .stream_units import made_up_texts
 OTHERS = 2
 """How many channels may be outliers: the next one gives the range."""
 FAR = 2.0
-"""An outlier is so many times the range of the others."""
+"""Nothing is divided unless the largest is so many times the range of the others."""
 
 Peaks = dict[nn.Module, Tensor]
 """By linear layer, the largest size that each of its inputs was seen to have, [inputs]."""
