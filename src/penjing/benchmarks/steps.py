@@ -28,7 +28,8 @@ from .twins import TWIN, fold_twins
 from .wrapper import WrapperCost, measure_wrapper
 
 StepKind = Literal["engine", "answers", "wrapper", "profile", "cold", "import", "memory"]
-IN_PROCESS = ("engine", "answers", "wrapper", "profile")
+ON_OPEN_ENGINES = ("engine", "answers", "profile")
+"""Kinds that are taken on the engines that are open; the others open their own."""
 MEMORY_ROUNDS = 3
 """Memory hardly differs from process to process."""
 
@@ -109,7 +110,7 @@ def take_steps(subjects: Sequence[Subject], plan: Plan, done: Collection[Step] =
     for step in steps(plan):
         if step in done:
             continue
-        if step.kind not in IN_PROCESS:
+        if step.kind not in ON_OPEN_ENGINES:
             contenders, opened = [], (0, 0)
         elif (step.threads, step.part) != opened:
             contenders = []  # closes the others first

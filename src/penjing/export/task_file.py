@@ -19,7 +19,7 @@ from ..runtime.bundle import Bundle
 from ..runtime.errors import ExportError
 from ..runtime.manifest import DETECTOR_TASK, EMBEDDING_TASK
 from .int8_products import take_scales_out
-from .tflite_edit import new_operator, pack_shared, read_model
+from .tflite_edit import edited, new_operator
 from .tflite_metadata import VOCABULARY, Described, add_metadata
 
 Reader = Literal["mediapipe", "task-library"]
@@ -59,16 +59,17 @@ def write_task_file(bundle: Bundle, file: str, target: Path, reader: Reader = "m
 
 def one_graph(file: bytes, reader: Reader = "mediapipe") -> bytes:
     """The model with its longest signature alone, which gives probabilities."""
-    model = read_model(file)
+    spelled_out = [take_scales_out] if reader == "task-library" else []
+    return edited(file, _keep_longest, *spelled_out, _keep_used)
+
+
+def _keep_longest(model: Any) -> None:
+    """The longest signature alone, with probabilities as its output."""
     longest = max(model.signatureDefs, key=lambda signature: int(signature.signatureKey.decode().rpartition("_")[2]))
     graph = model.subgraphs[longest.subgraphIndex]
     model.subgraphs, model.signatureDefs, longest.subgraphIndex = [graph], [longest], 0
     output = _add_softmax(model, graph)
     graph.outputs, longest.outputs[0].tensorIndex, longest.outputs[0].name = [output], output, OUTPUT.encode()
-    if reader == "task-library":
-        take_scales_out(model)
-    _keep_used(model)
-    return pack_shared(model, len(file))
 
 
 def _add_softmax(model: Any, graph: Any) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from .lengths import LONGEST
 from .section import Section
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Task(Section):
 
     kind: TaskKind = "text-classification"
     labels: tuple[str, ...] = ()
-    max_length: int = Field(default=128, ge=4, description="longest input in tokens; longer texts are cut")
+    max_length: int = Field(default=LONGEST, ge=4, description="longest input in tokens; longer texts are cut")
     metric: str | None = Field(default=None, description="what the best epoch and the proof go by; the task's own")
     out_of_scope: OutOfScope | None = None
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ..lengths import too_long, with_usual_lengths
+from ..lengths import LONGEST, too_long, with_usual_lengths
 from ..section import Section
 from ..sections import Benchmark, Files, Precisions
 from ..student_sections import Student
@@ -23,7 +23,7 @@ class EmbeddingTask(Section):
     kind: Literal["embedding"]
     size: Size | None = Field(default=None, description="numbers of a vector; as many as the teacher's if not given")
     cuts: tuple[Size, ...] = Field(default=(), description="shorter sizes that a vector may be cut to")
-    max_length: int = Field(default=128, ge=4, description="longest input in tokens; longer texts are cut")
+    max_length: int = Field(default=LONGEST, ge=4, description="longest input in tokens; longer texts are cut")
 
     @model_validator(mode="after")
     def _cuts_are_shorter(self) -> EmbeddingTask:
