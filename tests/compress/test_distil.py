@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from copy import deepcopy
 from pathlib import Path
@@ -100,6 +101,21 @@ def test_the_cache_takes_the_bytes_that_the_docs_say(school: School) -> None:
     assert outputs.attention is not None
     assert outputs.hidden.nbytes == 2 * 2 * 32 * texts.lengths.sum()
     assert outputs.attention.nbytes == 2 * 2 * 4 * (texts.lengths**2).sum()
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot reserve a file's bytes")
+def test_the_caches_bytes_are_reserved_before_they_are_filled(school: School, tmp_path: Path) -> None:
+    def second(*_: object) -> None:
+        seen.append(1)
+        if len(seen) == 2:
+            raise InterruptedError
+
+    teacher, seen = deepcopy(school.teacher), list[int]()
+    teacher.register_forward_pre_hook(second)
+    with pytest.raises(InterruptedError):
+        write_teacher_outputs(teacher, school.lessons.texts, tmp_path, layers=(0, 1), needs=EVERYTHING)
+    files = [(tmp_path / f"{name}.npy").stat() for name in ("hidden", "attention", "relations", "embeddings")]
+    assert all(file.st_blocks * 512 >= file.st_size for file in files)
 
 
 def test_a_student_that_starts_from_its_teacher_is_ahead_before_training(school: School) -> None:

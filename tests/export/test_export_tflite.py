@@ -154,3 +154,11 @@ def test_two_exports_are_the_same_file_and_hold_no_path(exported_tflite, one_sig
         assert content == (one_signature / file).read_bytes()
         assert not [place for place in places() if place in content]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.int8.tflite", "model.tflite"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(exported_tflite, tmp_path):
+    (tmp_path / "model.tflite.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        export_tflite(exported_tflite.model, tmp_path / "model.tflite", sequence_lengths=LENGTHS[:1])
+    assert not (tmp_path / "model.tflite").exists()

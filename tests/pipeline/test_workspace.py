@@ -11,6 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from penjing.pipeline.workspace import CHECKPOINTS, Workspace
 from penjing.runtime.errors import OutputError
@@ -124,3 +127,17 @@ def test_a_full_disk_is_one_clear_error_and_keeps_finished_stages(tmp_path: Path
         space.stage("b", fills)
     assert (done / "x").read_text() == "1"
     assert not list(tmp_path.glob("b-*"))
+
+
+def test_a_library_in_rust_that_cannot_write_is_one_clear_error_too(tmp_path: Path) -> None:
+    def saves_over_a_folder(folder: Path) -> None:
+        (folder / "weights").mkdir()
+        save_file({"weight": torch.zeros(2)}, folder / "weights")
+
+    with pytest.raises(OutputError, match="Is a directory"):
+        Workspace(tmp_path).stage("a", saves_over_a_folder)
+
+
+def test_another_error_of_such_a_library_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(SafetensorError):
+        Workspace(tmp_path).stage("a", lambda folder: save_file({"w": torch.zeros(2)}, folder / "none" / "weights"))

@@ -54,12 +54,12 @@ def export_tflite(
                 converter = converter.signature(f"serving_{length}", named, sample_kwargs=_example(signature, length))
             converted = converter.convert()
             outline_loops(converted)
-            temporary = path.with_name(path.name + ".part")
-            converted.export(str(temporary))
+            content = converted.model_content()  # written here: on a full disk `export` ends the process
     except Exception as error:  # the converter raises many kinds; the user needs one sentence
         reason = " ".join(str(error).split())[:300]
         raise ExportError(f"litert-torch cannot convert {type(model).__name__}: {reason}") from error
-    temporary.write_bytes(edited(temporary.read_bytes(), share_buffers))
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(edited(content, share_buffers))
     os.replace(temporary, path)
 
 

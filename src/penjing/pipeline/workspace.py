@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -98,13 +99,22 @@ def stage_name(name: str, inputs: Sequence[Path] = (), settings: Mapping[str, An
 def _readable_output_errors(root: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
+    except Exception as error:
+        number = _error_number(error)
+        if number not in UNWRITABLE:
             raise
         raise OutputError(
-            f"cannot write to {root} ({os.strerror(error.errno)}): free space or choose another folder with --out,"
+            f"cannot write to {root} ({os.strerror(number)}): free space or choose another folder with --out,"
             " then run again; finished stages are kept"
         ) from None
+
+
+def _error_number(error: Exception) -> int:
+    """The system's, 0 if it is none of its errors; libraries in Rust (safetensors, tokenizers) give it as text."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else 0
 
 
 def file_digest(path: Path) -> str:

@@ -9,6 +9,7 @@ Left out: compression, and running the teacher (`teacher_states.py`).
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -230,6 +231,7 @@ class _Writer:
         if name not in self.maps:
             path = self.folder / f"{name}.npy"
             self.maps[name] = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
+            _reserve(path)
         return self.maps[name]
 
     def close(self) -> None:
@@ -240,6 +242,13 @@ class _Writer:
         scores = self.needs.attention == "scores"
         meta = {"layers": self.layers, "heads": self.heads, "before_softmax": scores, **kept}
         (self.folder / "outputs.json").write_text(json.dumps(meta) + "\n", encoding="utf-8")
+
+
+def _reserve(path: Path) -> None:
+    """Asks the disk for the whole file: on a full one, a write to its mapped memory would kill the process."""
+    if hasattr(os, "posix_fallocate"):  # macOS has none
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _weights(scores: Tensor) -> Tensor:
