@@ -251,8 +251,9 @@ def test_bench_measures_a_detector_at_its_window_and_compares_no_text_with_it(
 
 def test_the_built_in_recipes_can_be_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert penjing_command("recipe", "list") == 0
-    names = capsys.readouterr().out.split()
-    assert "sst2" in names
+    listed = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert listed["sst2"] == "GLUE SST-2: the sentiment of film review phrases."
+    assert all(text.endswith((".", "?")) for text in listed.values())
     assert penjing_command("recipe", "show", "sst2") == 0
     assert yaml.safe_load(capsys.readouterr().out)["name"] == "sst2"
     assert "choose of these" in refusal(capsys, "recipe", "show", "sst3")

@@ -98,15 +98,15 @@ def doctor() -> None:
 
 @recipe_app.command("list")
 def recipe_list() -> None:
-    """Names of the built-in recipes.
+    """Names of the built-in recipes, and what each is.
 
     \b
     Example:
       penjing recipe list
     """
-    from .recipe import built_in_recipes
+    from .recipe import built_in_recipes, what_it_is
 
-    print("\n".join(built_in_recipes()))
+    print_facts([(name, what_it_is(path)) for name, path in built_in_recipes().items()])
 
 
 @recipe_app.command("show")

@@ -7,7 +7,9 @@ An unknown key is an error that names the key, its place and the nearest valid k
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -38,6 +40,12 @@ def built_in_recipes() -> dict[str, Path]:
     """Names and paths of the recipes that ship with the package."""
     folder = Path(str(files(__package__))) / "recipes"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def what_it_is(path: Path) -> str:
+    """First sentence of the comment that a built-in recipe begins with."""
+    lines = itertools.takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    return re.split(r"(?<=[.?])\s", " ".join(line.lstrip("# ") for line in lines), maxsplit=1)[0]
 
 
 def load_recipe(name_or_path: str, overrides: tuple[str, ...] = ()) -> AnyRecipe:
