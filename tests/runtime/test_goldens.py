@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from tiny_bundle import FILES, LABELS, TEXTS, edit_manifest, poison, rehash
 
+from penjing.runtime.answers import SOFTMAX
 from penjing.runtime.bundle import open_bundle
 from penjing.runtime.errors import BundleError
-from penjing.runtime.goldens import Golden, golden_problems, read_goldens, replay, write_goldens
+from penjing.runtime.goldens import Golden, golden_problems, read_goldens, replay, steady_goldens, write_goldens
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -36,6 +37,26 @@ def test_a_golden_holds_the_decision_and_unpadded_ids(tiny_bundle: Path) -> None
         assert golden.input_ids[0] == 2 and golden.input_ids[-1] == 3
         first = golden.logits["model.int8.onnx"]
         assert golden.label == LABELS[first.index(max(first))]
+
+
+def with_margins(*margins: float) -> list[Golden]:
+    """Named by their number; the second file's logits are further from another decision than the first's."""
+    return [
+        Golden(str(i), (2, 3), (1, 1), {"model.onnx": (0.0, m), "model.int8.onnx": (0.0, m + 1)}, "good")
+        for i, m in enumerate(margins)
+    ]
+
+
+def test_near_ties_are_no_goldens() -> None:
+    kept = steady_goldens(with_margins(0.1, *(0.2 + i / 10 for i in range(12)), 0.19), SOFTMAX)
+    assert [golden.text for golden in kept] == [str(i) for i in range(1, 13)]
+
+
+def test_a_student_of_small_logits_has_goldens_too_those_furthest_from_a_tie() -> None:
+    kept = steady_goldens(with_margins(*(i / 1000 for i in range(20))), SOFTMAX)
+    assert [golden.text for golden in kept] == [str(i) for i in range(12, 20)]
+    assert len(steady_goldens(with_margins(0.01, 0.5), SOFTMAX)) == 2
+    assert steady_goldens([], SOFTMAX) == []
 
 
 def rewrite(folder: Path, change: dict[str, object]) -> None:

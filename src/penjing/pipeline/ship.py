@@ -16,7 +16,7 @@ from ..export.quantize import quantize_onnx, quantize_tflite
 from ..export.to_onnx import export_onnx
 from ..export.to_tflite import export_tflite
 from ..runtime.engine import open_engine
-from ..runtime.goldens import make_goldens, smallest_margin
+from ..runtime.goldens import make_goldens, steady_goldens
 from ..runtime.tokenizer import TextTokenizer
 from .describe import describe_text_files
 from .goals import goal_of
@@ -39,9 +39,6 @@ PACKAGES = (
 )  # fmt: skip
 BUNDLE, TEACHER_BUNDLE = "bundle", "teacher-bundle"
 """In the output folder: the student's, and the teacher's, to measure beside it."""
-SMALLEST_MARGIN = 0.2
-"""How far a logit is from another decision. Another CPU may round an int8 file differently; a near tie would prove
-nothing."""
 WORD_GOLDENS = 12
 """Of texts with logits for every word, which take room."""
 
@@ -142,7 +139,7 @@ def _pack(recipe: Recipe, space: Workspace, made: Made) -> None:
             tokenizer_folder=origin, config=config, recipe_yaml=recipe_to_yaml(recipe),
             sequence_lengths=recipe.export.sequence_lengths if "model.tflite" in models else (),
             max_length=recipe.task.max_length, quality=shown,
-            goldens=[golden for golden in goldens if smallest_margin(golden, after) >= SMALLEST_MARGIN],
+            goldens=steady_goldens(goldens, after),
             provenance=_origin(recipe, sparsity if origin == made.student else None), readme=readme,
             after=after, pair=pairs is not None,
         )  # fmt: skip

@@ -25,6 +25,9 @@ GOLDENS_NAME = "goldens.jsonl"
 Row = TypeVar("Row")
 FP32_TOLERANCE = 1e-3
 """Largest difference of an fp32 logit between machines. An int8 file may round differently: its decision must stay."""
+SMALLEST_MARGIN, FEWEST = 0.2, 8
+"""How far a logit has to be from another decision for a golden: a near tie would prove nothing. And how many goldens
+there are at least, though all were nearer."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +105,14 @@ def make_goldens(
     return tuple(goldens)
 
 
-def smallest_margin(golden: Golden, after: Postprocess) -> float:
-    """How far any file's logits may move before its decision changes."""
-    return min(margin(after, golden.rows(logits)) for logits in golden.logits.values())
+def steady_goldens(goldens: Sequence[Golden], after: Postprocess) -> list[Golden]:
+    """Those whose decisions do not hang on how a CPU rounds: in every file SMALLEST_MARGIN away from another one.
+
+    A student whose logits are small has few or none such: then the FEWEST that are furthest away.
+    """
+    margins = [min(margin(after, golden.rows(logits)) for logits in golden.logits.values()) for golden in goldens]
+    least = min([SMALLEST_MARGIN, *sorted(margins)[-FEWEST:][:1]])
+    return [golden for golden, found in zip(goldens, margins, strict=True) if found >= least]
 
 
 def write_goldens(rows: Sequence[Any], folder: Path) -> None:

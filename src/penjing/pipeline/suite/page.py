@@ -128,7 +128,7 @@ def _row(row: Row) -> tuple[str, ...]:
 
 
 def _points(value: float | None) -> str:
-    return DASH if value is None else f"{100 * value:+.2f}"
+    return DASH if value is None else f"{round(100 * value, 2) + 0.0:+.2f}"  # no -0.00
 
 
 def _chance(p: float | None) -> str:
