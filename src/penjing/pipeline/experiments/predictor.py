@@ -117,7 +117,8 @@ def drift_of(profile: Profile, now: dict[Place, float]) -> dict[str, float]:
 
 
 def claims_of(outcome: Outcome) -> list[dict[str, Any]]:
-    """Shares within 10%, of all files and of each kind, and the error that nine of ten files stay below."""
+    """Shares within 10%, of all files, of each kind and of the profile's own rows when their student is left out; the
+    error that nine of ten files stay below."""
     target = _label(outcome.profile.target)
     found = [_near_claim(f"{target}.near", outcome.trials, outcome.errors())]
     if outcome.profile.unit == "ms":
@@ -133,6 +134,10 @@ def claims_of(outcome: Outcome) -> list[dict[str, Any]]:
         ninth = float(np.quantile(errors, 0.9))
         found.append(
             make_claim(f"predictor.{target}.{kind.replace(' ', '.')}.error", ninth, "share", None, len(errors))
+        )
+        fit = outcome.profile.fits[kind]
+        found.append(
+            make_claim(f"predictor.{target}.{kind.replace(' ', '.')}.left_out", fit.near, "share", None, fit.rows)
         )
     why = f"missed in this run on {outcome.profile.device}; see `trials`"
     names = {claim["id"]: claim["id"].removeprefix("predictor.") for claim in found}
