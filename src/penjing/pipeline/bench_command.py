@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..runtime.bundle import open_bundle
-from ..runtime.errors import UNWRITABLE, DataError, OutputError, PenjingError, TargetError
+from ..runtime.errors import DataError, OutputError, PenjingError, TargetError, writing
 from .extras import require
 from .terminal import note
 
@@ -142,12 +142,8 @@ def _write_report(runs: dict[str, Run], folder: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
+    with writing(path, "choose another"):
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        raise OutputError(f"{path} cannot be written ({error.strerror}): free space, or choose another") from None
 
 
 def _file_name(name: str) -> str:

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from ..runtime.bundle import open_bundle
 from ..runtime.embedder import Embedder, Embeddings, load_embedder, open_embedder
-from ..runtime.errors import UNWRITABLE, DataError, OutputError
+from ..runtime.errors import DataError, OutputError, writing
 from ..runtime.vector_search import TEXTS_NAME, VECTORS_NAME, make_index, read_index, write_index
 from .bundle_commands import BundleFolder, Threads
 from .terminal import note, print_facts, print_table
@@ -53,12 +53,8 @@ def embed(
     _check_target(to)
     found = _embed(opened, texts, size)
     index = make_index(found.vectors, texts, str(bundle), _model(opened))
-    try:
+    with writing(to, "choose another"):
         write_index(index, to)
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        raise OutputError(f"{to} cannot be written ({error.strerror}): free space, or choose another") from None
     bytes_ = sum((to / name).stat().st_size for name in (VECTORS_NAME, TEXTS_NAME))
     print_facts([("index", str(to)), ("texts", str(len(texts))), ("size", str(index.size)), ("bytes", str(bytes_))])
     if cut := sum(found.truncated):

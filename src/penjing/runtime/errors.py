@@ -4,7 +4,15 @@ One base class and one name for each part of the pipeline that can refuse. A mes
 what is allowed, and the next step; the command line prints it on one line and exits with code 2.
 """
 
+from __future__ import annotations
+
 import errno
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # at run time it would be most of what `import penjing.runtime` costs
+    from collections.abc import Iterator
+    from pathlib import Path
 
 UNWRITABLE = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EDQUOT)
 """Numbers of the OSErrors that free space, rights or another folder would cure: the user's, not a fault of Penjing."""
@@ -52,3 +60,14 @@ class TargetError(PenjingError):
 
 class OutputError(PenjingError):
     """An output folder cannot be written."""
+
+
+@contextmanager
+def writing(place: Path, instead: str) -> Iterator[None]:
+    """Raises OutputError where `place` cannot be written and free space, or what `instead` says, would cure it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise OutputError(f"{place} cannot be written ({error.strerror}): free space, or {instead}") from None

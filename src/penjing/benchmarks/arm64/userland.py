@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ...runtime.errors import UNWRITABLE, OutputError, TargetError
+from ...runtime.errors import TargetError, writing
 from ..cache import cache_folder
 from .boards import BOARDS, board_root
 from .build import build_programs
@@ -82,12 +82,8 @@ def set_up_userland(folder: Path | None = None, ask: Ask = lambda question: Fals
     )
     if not ask(question):
         raise TargetError("nothing was downloaded: answer yes, or add --yes, to set up the arm64 userland")
-    try:
+    with writing(base, "set PENJING_CACHE"):
         _build(base, root, wanted, say)
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        raise OutputError(f"{base} cannot be written ({error.strerror}): free space, or set PENJING_CACHE") from None
     say(f"the arm64 userland is ready: {root} ({folder_mb(root):.0f} MB)")
     return root
 

@@ -127,18 +127,15 @@ def claims_of(outcome: Outcome) -> list[dict[str, Any]]:
             make_claim(f"predictor.{target}.{kind.replace(' ', '.')}.drift", ratio, "x", None, ANCHORS)
             for kind, ratio in outcome.drift.items()
         ]
-    for kind in outcome.profile.fits:
+    for kind, fit in outcome.profile.fits.items():
         pairs = [(t, e) for t, e in zip(outcome.trials, outcome.errors(), strict=True) if _kind(t.place) == kind]
         trials, errors = [t for t, _ in pairs], [e for _, e in pairs]
-        found.append(_near_claim(f"{target}.{kind.replace(' ', '.')}.near", trials, errors))
-        ninth = float(np.quantile(errors, 0.9))
-        found.append(
-            make_claim(f"predictor.{target}.{kind.replace(' ', '.')}.error", ninth, "share", None, len(errors))
-        )
-        fit = outcome.profile.fits[kind]
-        found.append(
-            make_claim(f"predictor.{target}.{kind.replace(' ', '.')}.left_out", fit.near, "share", None, fit.rows)
-        )
+        name, ninth = f"{target}.{kind.replace(' ', '.')}", float(np.quantile(errors, 0.9))
+        found += [
+            _near_claim(f"{name}.near", trials, errors),
+            make_claim(f"predictor.{name}.error", ninth, "share", None, len(errors)),
+            make_claim(f"predictor.{name}.left_out", fit.near, "share", None, fit.rows),
+        ]
     why = f"missed in this run on {outcome.profile.device}; see `trials`"
     names = {claim["id"]: claim["id"].removeprefix("predictor.") for claim in found}
     return [against(c, TARGETS[names[c["id"]]], why) if names[c["id"]] in TARGETS else c for c in found]
