@@ -19,10 +19,12 @@ from penjing.runtime.detector import thresholds_of
 from penjing.runtime.errors import BundleError
 from penjing.runtime.goldens import write_goldens
 from penjing.runtime.sample_goldens import (
+    SampleGolden,
     SampleReport,
     read_sample_goldens,
     replay_samples,
     sample_problems,
+    steady_sample_goldens,
 )
 
 
@@ -62,6 +64,19 @@ def test_a_golden_holds_samples_scores_and_the_first_files_decision() -> None:
     assert {(len(golden.samples), len(golden.samples[0])) for golden in goldens} == {(WINDOW, 3)}
     assert [golden.alarm for golden in goldens] == [golden.scores["model.int8.onnx"] > first for golden in goldens]
     assert {golden.alarm for golden in goldens} == {False, True}
+
+
+def test_a_score_near_the_threshold_of_any_file_is_no_golden() -> None:
+    limits = thresholds_of(open_bundle(shared_detector_bundle()).manifest)
+    golden, *_ = read_sample_goldens(shared_detector_bundle())
+
+    def scored(factor: float) -> SampleGolden:
+        near = {file: limits[file].threshold * (factor if file == FILES[-1] else 2) for file in FILES}
+        return replace(golden, scores=near)
+
+    goldens = [scored(1 + i / 10) for i in range(-9, 10) if i] + [scored(1.005), scored(0.995), scored(1)]
+    assert steady_sample_goldens(goldens, limits) == goldens[:-3]
+    assert len(steady_sample_goldens(goldens[-3:], limits)) == 3
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:

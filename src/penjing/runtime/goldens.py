@@ -111,7 +111,12 @@ def steady_goldens(goldens: Sequence[Golden], after: Postprocess) -> list[Golden
     A student whose logits are small has few or none such: then the FEWEST that are furthest away.
     """
     margins = [min(margin(after, golden.rows(logits)) for logits in golden.logits.values()) for golden in goldens]
-    least = min([SMALLEST_MARGIN, *sorted(margins)[-FEWEST:]])
+    return with_margin(goldens, margins, SMALLEST_MARGIN)
+
+
+def with_margin(goldens: Sequence[Row], margins: Sequence[float], asked: float) -> list[Row]:
+    """Those whose margin is as `asked`, or the FEWEST of the largest margins."""
+    least = min([asked, *sorted(margins)[-FEWEST:]])
     return [golden for golden, found in zip(goldens, margins, strict=True) if found >= least]
 
 

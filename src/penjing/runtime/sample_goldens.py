@@ -6,7 +6,7 @@ compares decisions at the manifest's threshold of today, which `penjing calibrat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from .calibration import Threshold
 from .detector import INPUT, OUTPUT, open_detector
 from .engine import Engine
 from .errors import BundleError, EngineError
-from .goldens import GOLDENS_NAME, read_golden_lines
+from .goldens import GOLDENS_NAME, read_golden_lines, with_margin
 
 RELATIVE_TOLERANCE = 1e-3
 """Largest relative difference of an fp32 score between machines. An int8 file may round differently: its decision must
 stay."""
+SMALLEST_MARGIN = 0.02
+"""How far a golden's score is from its threshold, relative as above: nearer, an int8 file decides as engines round."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,17 @@ def make_sample_goldens(
         samples = tuple(tuple(_short(value) for value in row) for row in window)
         goldens.append(SampleGolden(samples, scores, scores[first] > thresholds[first].threshold))
     return tuple(goldens)
+
+
+def steady_sample_goldens(goldens: Sequence[SampleGolden], thresholds: Mapping[str, Threshold]) -> list[SampleGolden]:
+    """Those that every file scores SMALLEST_MARGIN or more from its threshold; where those are few, the furthest."""
+
+    def margin(file: str, score: float) -> float:
+        limit = thresholds[file]
+        return float(abs(score - limit.threshold) / limit.scales(np.array([score]))[0])
+
+    margins = [min(margin(*pair) for pair in golden.scores.items()) for golden in goldens]
+    return with_margin(goldens, margins, SMALLEST_MARGIN)
 
 
 def read_sample_goldens(folder: Path) -> tuple[SampleGolden, ...]:

@@ -13,7 +13,7 @@ from ...export.detector_bundle import write_detector_bundle
 from ...export.quantize import quantize_onnx, quantize_tflite
 from ...runtime.engine import open_engine
 from ...runtime.manifest import Quality
-from ...runtime.sample_goldens import make_sample_goldens
+from ...runtime.sample_goldens import make_sample_goldens, steady_sample_goldens
 from ...runtime.samples import TEXTS_KIND, SampleFormat
 from ..describe import describe_detector_files
 from ..provenance import provenance
@@ -77,6 +77,7 @@ def _pack(recipe: DetectorRecipe, folder: Path, made: Made, rows: tuple[Detector
     thresholds = {name: proof.thresholds[name] for name in models}
     engines = {name: open_engine(path, path.suffix.lstrip(".")) for name, path in models.items()}
     quality = [_quality(row, proof) for row in rows if row.role == FILE]
+    goldens = make_sample_goldens(_golden_samples(made.data), engines, thresholds)
     write_detector_bundle(
         folder, name=recipe.name, model_files=models, window=facts["window"], thresholds=thresholds,
         samples=SampleFormat(
@@ -85,7 +86,7 @@ def _pack(recipe: DetectorRecipe, folder: Path, made: Made, rows: tuple[Detector
         ),
         policy=recipe.alarms.policy,
         recipe_yaml=recipe_to_yaml(recipe), quality=quality,
-        goldens=make_sample_goldens(_golden_samples(made.data), engines, thresholds),
+        goldens=steady_sample_goldens(goldens, thresholds),
         provenance=_origin(recipe), tokenizer_folder=made.data if recipe.data.kind == TEXTS_KIND else None,
         readme=detector_card(recipe, facts, proof, rows),
     )  # fmt: skip
