@@ -11,7 +11,7 @@ from pyarrow import parquet
 from pydantic import ValidationError
 
 from penjing.compress.corpus import read_corpus
-from penjing.pipeline.sections import Corpus
+from penjing.pipeline.corpus_section import Corpus
 from penjing.runtime.errors import DataError
 
 
@@ -47,7 +47,7 @@ def test_a_corpus_is_drawn_by_the_seed_without_replacement(tmp_path: Path) -> No
         ({"file": "x.tsv"}, "name its text column"),
         ({"file": "x.txt", "column": "text"}, "is plain text"),
         ({"file": "none.txt"}, "no file"),
-        ({"file": "x.txt", "sentences": True}, "holds no text for the corpus"),
+        ({"file": "x.txt", "sentences": True}, "holds no text: name a file with one sentence a line"),
         ({"file": "x.tsv", "column": "text", "text_pair": "other"}, "no column 'other'"),
     ],
 )

@@ -57,6 +57,25 @@ def test_of_equally_frequent_words_those_with_smaller_ids_stay(tiny_encoder: Pat
     assert choose_vocabulary(tiny_encoder, TEXTS[::-1], words=STAYING + 2).kept == tuple(sorted(chosen[2]))
 
 
+def test_texts_that_keep_their_tokens_take_the_place_of_frequent_words(tiny_encoder: Path, tmp_path: Path) -> None:
+    rare = "a plot"
+    cut = choose_vocabulary(tiny_encoder, TEXTS, words=STAYING + 2, unchanged_texts=[rare])
+    write_cut_tokenizer(tiny_encoder, tmp_path, cut)
+    assert len(cut.kept) == STAYING + 2
+    assert tokens(tmp_path, rare) == ["a", "plot"]
+    assert tokens(tmp_path, "bad good") == ["b", "##a", "##d", "good"]
+    assert choose_vocabulary(tiny_encoder, TEXTS, words=70, unchanged_texts=TEXTS) == choose_vocabulary(
+        tiny_encoder, TEXTS, words=None
+    )
+
+
+def test_texts_whose_tokens_do_not_fit_or_are_none_are_refused(tiny_encoder: Path) -> None:
+    with pytest.raises(PruningError, match=f"{STAYING + 4} must stay .* ask for {STAYING + 4} to 70"):
+        choose_vocabulary(tiny_encoder, TEXTS, words=STAYING + 3, unchanged_texts=TEXTS)
+    with pytest.raises(PruningError, match=r"the texts given \(1\) use no word .* name a file with text of the task"):
+        choose_vocabulary(tiny_encoder, TEXTS, words=70, unchanged_texts=["b c"])
+
+
 def test_words_that_are_used_too_seldom_go(tiny_encoder: Path) -> None:
     often = choose_vocabulary(tiny_encoder, TEXTS, words=None, smallest_count=2)
     assert len(often.kept) == STAYING + 3

@@ -22,9 +22,10 @@ from penjing.compress.corpus import read_corpus
 from penjing.compress.data import load_data
 from penjing.compress.sentences import count_words, join_words, split_sentences
 from penjing.compress.tasks import task_named
+from penjing.pipeline.corpus_section import Corpus
 from penjing.pipeline.recipe import check_recipe
 from penjing.pipeline.run import run_in
-from penjing.pipeline.sections import Corpus, Data
+from penjing.pipeline.sections import Data
 from penjing.pipeline.terminal import print_table
 from penjing.pipeline.workspace import Workspace
 from penjing.runtime import Spans, load

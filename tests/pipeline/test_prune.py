@@ -12,13 +12,14 @@ import yaml
 from tiny_recipe import tiny_recipe
 
 from penjing.compress.models.checkpoint import count_parameters, load_student
+from penjing.compress.prune.plan import read_plan
 from penjing.pipeline.cli import main
 from penjing.pipeline.cuts import cut_rounds
 from penjing.pipeline.recipe import check_recipe
-from penjing.pipeline.run import make_and_prove, run_recipe
+from penjing.pipeline.run import make_and_prove, plan_first_round, run_recipe
 from penjing.pipeline.workspace import Workspace
 from penjing.runtime import load
-from penjing.runtime.errors import PruningError, RecipeError
+from penjing.runtime.errors import DataError, PruningError, RecipeError
 
 PRUNE = {
     "widths": {"embedding": 16},
@@ -98,6 +99,23 @@ def test_the_plan_is_shown_without_cutting(
     assert "asked\tparameters at most 9,000" in lines
 
 
+def test_a_text_named_by_the_recipe_keeps_its_words(finished: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+    raw, out = finished
+    whole = next(out.glob("teacher-*/vocab.txt")).read_text(encoding="utf-8").splitlines()
+
+    def kept(**named: Any) -> set[str]:
+        prune = {**raw["prune"], "vocabulary": 60, **named}
+        plan = read_plan(plan_first_round(check_recipe({**raw, "prune": prune}, "test"), out))
+        assert plan.vocabulary is not None and len(plan.vocabulary.kept) == 60
+        return {whole[i] for i in plan.vocabulary.kept}
+
+    rare = next(word for word in whole if word not in kept())
+    (tmp_path / "names.txt").write_text(f"{rare}\n", encoding="utf-8")
+    assert rare in kept(vocabulary_text={"file": str(tmp_path / "names.txt")})
+    with pytest.raises(DataError, match=r"nams\.txt.* names\.txt"):
+        kept(vocabulary_text={"file": str(tmp_path / "nams.txt")})
+
+
 def test_two_rounds_cut_twice_and_both_plans_are_kept(finished: tuple[dict[str, Any], Path]) -> None:
     raw, out = finished
     twice = {**raw, "prune": {**raw["prune"], "rounds": 2, "budget": {"macs": 60_000}, "vocabulary": None}}
@@ -164,6 +182,7 @@ def test_masks_that_are_learned_meet_the_budget(
         ({"rate": 0.5, "units": "slimming", "recovery": {"transfer_epochs": 0}}, "give it transfer_epochs"),
         ({"rate": 0.5, "penalty": 0.1}, r"penalty is slimming's: set units: slimming \(it is fisher\)"),
         ({"rate": 0.5, "units": "slimming", "penalty": 0}, r"prune\.penalty: .*greater than 0"),
+        ({"rate": 0.5, "vocabulary_text": {"file": "a.txt"}}, "vocabulary_text says which rows stay: say with vocab"),
         ({"rate": 0.5, "unitz": "fisher"}, "unknown key 'unitz' in section 'prune'; did you mean 'units'"),
         ({"rate": 0.5, "widths": {"hiden": 4}}, "unknown key 'hiden' in section 'prune.widths'; did you mean 'hidden'"),
         ({"rate": 0.5, "units": "magic"}, r"prune\.units: Input should be 'fisher'"),

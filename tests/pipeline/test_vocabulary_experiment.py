@@ -30,5 +30,6 @@ def test_claims_are_whole_and_judged_by_the_numbers() -> None:
     assert [problem for claim in found.values() for problem in problems(claim)] == []
     assert found["vocabulary.rows_gone"]["value"] == 0.7
     assert found["vocabulary.flips"]["met"] is True
+    assert found["vocabulary.reviews.flips"]["value"] == 0.06
     assert found["vocabulary.reviews.loss"]["value"] == 0.05
     assert found["vocabulary.reviews.loss"]["met"] is False

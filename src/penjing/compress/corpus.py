@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 
 
 class CorpusEntry(Protocol):
-    """One entry of a recipe's distill.corpus."""
+    """One file of unlabelled text in a recipe."""
 
     @property
     def file(self) -> str: ...
@@ -40,7 +40,7 @@ def read_corpus(entry: CorpusEntry, seed: int, resolve: Resolve) -> list[tuple[s
     texts = [tuple(text.strip() for text in row) for row in _plain_rows(path, entry)]
     texts = list(dict.fromkeys(row for row in texts if all(row)))
     if not texts:
-        raise DataError(f"{path} holds no text for the corpus: name a file with one sentence a line")
+        raise DataError(f"{path} holds no text: name a file with one sentence a line")
     return drawn(texts, entry.rows, seed)
 
 
@@ -51,7 +51,7 @@ def drawn(items: list[Item], rows: int | None, seed: int) -> list[Item]:
 
 def _plain_rows(path: Path, entry: CorpusEntry) -> Iterator[tuple[str, ...]]:
     if entry.column is None and file_kind(path) != ".txt":
-        raise DataError(f"{path} is a table: name its text column with `column` in distill.corpus")
+        raise DataError(f"{path} is a table: name its text column with `column`")
     if entry.column is None:
         rows: Iterable[tuple[str, ...]] = ((line,) for line in read_lines(path))
     else:

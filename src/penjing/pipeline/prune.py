@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..compress.corpus import read_corpus
 from ..compress.distill.alignment import Alignment, read_alignment
 from ..compress.models.checkpoint import STUDENT_NAME, load_student, save_student
 from ..compress.prune.apply import apply_plan
@@ -29,6 +30,8 @@ from .fit import Sources, all_texts, read_lessons, take_tokenizer
 from .latency_budget import latency_table, read_latency_table
 from .learned_plan import TRAINED, learn_plan
 from .prune_sections import Prune
+from .reading import digests_of
+from .recipe import resolve_path
 from .recovery import recover, recovery_settings
 from .sections import Recipe
 from .sparsify import sparsify
@@ -89,7 +92,8 @@ def plan_cut(recipe: Recipe, space: Workspace, sources: Sources, student: Path, 
         batches = calibration(recipe, sources.data, student)
         later = settings.model_copy(update={"layers": None, "vocabulary": None})
         own = settings if index == 0 else later
-        plan, whole = structure(model, own, sizes, batches, student, all_texts(sources.data, sources.corpus))
+        texts, unchanged = all_texts(sources.data, sources.corpus), unchanged_texts(recipe)
+        plan, whole = structure(model, own, sizes, batches, student, texts, unchanged)
         budget = _budget(recipe, whole, plan, index, read_latency_table(table))
         if trained:
             lessons = read_lessons(recipe, sources, student)
@@ -105,6 +109,8 @@ def plan_cut(recipe: Recipe, space: Workspace, sources: Sources, student: Path, 
     # Without what is not set, so that a key that a later version adds does not make every plan anew.
     asked = settings.model_dump(exclude={"recovery", "sparsity"}, exclude_none=True)
     own_settings = {"prune": asked, "seed": recipe.distill.seed, "round": index}
+    if settings.vocabulary_text is not None:
+        own_settings["digests"] = digests_of([settings.vocabulary_text.file])
     if trained:
         own_settings["recovery"] = settings.recovery and settings.recovery.model_dump()
     own_inputs = [*([sources.teacher, sources.outputs] if trained else []), *([] if table is None else [table])]
@@ -131,6 +137,12 @@ def cut_and_recover(recipe: Recipe, space: Workspace, sources: Sources, student:
 
     inputs = [sources.data, sources.corpus, sources.teacher, sources.outputs, student, plan]
     return space.stage("pruned", work, inputs=inputs, settings=recovery_settings(recipe), collective=True)
+
+
+def unchanged_texts(recipe: Recipe) -> tuple[str, ...]:
+    """Those of `prune.vocabulary_text`; none where it is not given."""
+    entry = _settings(recipe).vocabulary_text
+    return () if entry is None else tuple(text for row in read_corpus(entry, recipe.seed, resolve_path) for text in row)
 
 
 def calibration(recipe: Recipe, data: Path, student: Path) -> list[Batch]:

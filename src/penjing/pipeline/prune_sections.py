@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from .corpus_section import Corpus
 from .section import Section
 
 
@@ -87,6 +88,9 @@ class Prune(Section):
     rate: float | None = Field(default=None, ge=0, lt=1, description="share of the MACs to cut, instead of a budget")
     multiple: int = Field(default=8, ge=1, description="neurons of a feed-forward stay in multiples of this")
     vocabulary: int | None = Field(default=None, ge=1, description="how many rows of the embedding table stay")
+    vocabulary_text: Corpus | None = Field(
+        default=None, description="text whose word pieces all stay, however rare in training; it is not learnt from"
+    )
     budget: Budget | None = None
     sparsity: float | None = Field(
         default=None, ge=0, lt=1, description="share of the weights of the encoder's matrices that become zero"
@@ -103,6 +107,8 @@ class Prune(Section):
             )
         if self.units is None and self.budget is not None:
             raise ValueError("a budget is met by cutting heads and neurons: set units, or leave the budget out")
+        if self.vocabulary_text is not None and self.vocabulary is None:
+            raise ValueError("vocabulary_text says which rows stay: say with vocabulary how many, or leave it out")
         trains = self.units in ("learned", "slimming")
         if trains and (self.recovery is None or self.recovery.transfer_epochs == 0):
             raise ValueError(f"units: {self.units} trains with the recovery's settings: give it transfer_epochs")

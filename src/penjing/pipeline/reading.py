@@ -14,9 +14,10 @@ from ..compress.domains import load_domains, split_files
 from ..compress.tables import file_kind
 from ..compress.tasks import one_label
 from ..compress.tasks.task import Task
+from .corpus_section import Corpus
 from .data_section import Data
 from .recipe import resolve_path
-from .sections import Corpus, Recipe
+from .sections import Recipe
 from .task_sections import OutOfScope
 from .text_files import read_split, write_json, write_rows, write_split
 from .workspace import Workspace, file_digest

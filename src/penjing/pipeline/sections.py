@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from .augmentation_section import Augmentation
+from .corpus_section import Corpus
 from .data_section import Data
 from .few_shot_section import FewShot
 from .lengths import EXPORTED, MEASURED, with_usual_lengths
@@ -60,29 +61,6 @@ class Teacher(Section):
     def settings(self) -> dict[str, Any]:
         """For the name of a stage: without what makes stages of its own."""
         return self.model_dump(exclude={"answers", "few_shot", "intermediate", "inverted_bottleneck"})
-
-
-class Corpus(Section):
-    """Unlabelled text for the transfer: one file, how to read it and how much of it to take."""
-
-    file: str
-    column: str | None = Field(default=None, description="column of a table; plain text has one sentence a line")
-    sentences: bool = Field(default=False, description="split each row into sentences")
-    rows: int | None = Field(default=None, ge=1, description="take this many sentences, drawn by the seed")
-    text_pair: str | None = Field(default=None, description="column of the second text, for a task of pairs")
-
-    @model_validator(mode="after")
-    def _pair_is_of_columns(self) -> Corpus:
-        if self.text_pair is not None and (self.column is None or self.sentences or self.text_pair == self.column):
-            raise ValueError(
-                f"text_pair {self.text_pair!r} is the second text of a table's row: name the first one's column in"
-                " `column`, another one, and leave `sentences` out"
-            )
-        return self
-
-    def settings(self) -> dict[str, Any]:
-        """For the name of a stage."""
-        return self.without_unset("text_pair")
 
 
 MethodName = Literal[

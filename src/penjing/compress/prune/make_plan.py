@@ -74,10 +74,12 @@ def structure(
     batches: Sequence[Batch],
     tokenizer_folder: Path,
     texts: Sequence[str],
+    unchanged_texts: Sequence[str] = (),
 ) -> tuple[PruningPlan, Encoder]:
     """The plan up to heads and neurons, of which none are cut yet, and the model that it leads to (rows aside).
 
-    `batches` are calibration texts, `texts` what the vocabulary is chosen from.
+    `batches` are calibration texts, `texts` what the vocabulary is chosen from, `unchanged_texts` those whose tokens it
+    has to keep.
     """
     tensors = plan_widths(model, batches, sizes) if sizes else {}
     small = cut_widths(model, sizes, tensors) if sizes else model
@@ -87,7 +89,9 @@ def structure(
         small = keep_layers(small, layers)
     vocabulary = None
     if settings.vocabulary is not None:
-        vocabulary = choose_vocabulary(tokenizer_folder, texts, words=settings.vocabulary)
+        vocabulary = choose_vocabulary(
+            tokenizer_folder, texts, words=settings.vocabulary, unchanged_texts=unchanged_texts
+        )
     method, masks = settings.units or "none", full_masks(small.config)
     return PruningPlan(fingerprint_of(model), method, layers, masks, sizes, vocabulary, tensors), small
 

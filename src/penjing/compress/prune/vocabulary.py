@@ -47,27 +47,37 @@ class VocabularyCut:
 
 
 def choose_vocabulary(
-    tokenizer_folder: Path, texts: Sequence[str], *, words: int | None, smallest_count: int = 1
+    tokenizer_folder: Path,
+    texts: Sequence[str],
+    *,
+    words: int | None,
+    smallest_count: int = 1,
+    unchanged_texts: Sequence[str] = (),
 ) -> VocabularyCut:
     """What must stay, then the pieces that `texts` use, the most frequent first (ties by id), up to `words` in all.
 
     `words` None keeps every piece that is used at least `smallest_count` times; with the default of 1 the texts keep
-    their tokens. Raises PruningError when `words` is out of range, the texts use nothing of the vocabulary but what
-    must stay, or the folder's tokenizer is not a WordPiece one.
+    their tokens. The `unchanged_texts` keep theirs in any case. Raises PruningError when `words` is out of range, the
+    texts use nothing of the vocabulary but what must stay, or the folder's tokenizer is not a WordPiece one.
     """
     tokenizer = open_word_piece(tokenizer_folder)
-    ids, staying = tokenizer.get_vocab(), must_stay(tokenizer)
+    ids, spelling = tokenizer.get_vocab(), must_stay(tokenizer)
+    old_size, staying = max(ids.values()) + 1, spelling
+    if unchanged_texts:
+        used = _count_others(tokenizer, unchanged_texts, spelling, old_size)
+        _check_use(used, 1, len(unchanged_texts), tokenizer_folder)
+        staying = spelling.union(np.flatnonzero(used).tolist())
     if words is not None and not len(staying) <= words <= len(ids):
         raise PruningError(
             f"a vocabulary of {words} words cannot be cut out of {tokenizer_folder}: it has {len(ids)}, of which"
-            f" {len(staying)} must stay (special tokens, single characters); ask for {len(staying)} to {len(ids)}"
+            f" {len(staying)} must stay (special tokens, single characters, words of texts that keep their tokens); ask"
+            f" for {len(staying)} to {len(ids)}"
         )
     if smallest_count < 1:
         raise PruningError(f"smallest_count is {smallest_count}, allowed is 1 or more: 1 keeps every piece in use")
-    old_size = max(ids.values()) + 1
-    counts = _count_pieces(tokenizer, texts, old_size)
-    counts[list(staying)] = 0
+    counts = _count_others(tokenizer, texts, spelling, old_size)
     _check_use(counts, smallest_count, len(texts), tokenizer_folder)
+    counts[list(staying)] = 0
     frequent = np.flatnonzero(counts >= smallest_count)
     frequent = frequent[np.argsort(-counts[frequent], kind="stable")]
     room = len(frequent) if words is None else words - len(staying)
@@ -180,8 +190,11 @@ def _is_one_word(tokenizer: Tokenizer, letters: str) -> bool:
     return tokenizer.pre_tokenizer is None or len(tokenizer.pre_tokenizer.pre_tokenize_str(letters)) == 1
 
 
-def _count_pieces(tokenizer: Tokenizer, texts: Sequence[str], old_size: int) -> NDArray[np.int64]:
-    """[old_size]: how often the texts use each id; whole texts, without what the post-processor adds."""
+def _count_others(
+    tokenizer: Tokenizer, texts: Sequence[str], staying: frozenset[int], old_size: int
+) -> NDArray[np.int64]:
+    """[old_size]: how often the texts use each id that is not among `staying`; whole texts, without what the
+    post-processor adds."""
     tokenizer.no_padding()
     tokenizer.no_truncation()
     counts = np.zeros(old_size, dtype=np.int64)
@@ -189,6 +202,7 @@ def _count_pieces(tokenizer: Tokenizer, texts: Sequence[str], old_size: int) -> 
         chunk = list(texts[start : start + CHUNK])
         for encoding in tokenizer.encode_batch(chunk, add_special_tokens=False):
             np.add.at(counts, encoding.ids, 1)
+    counts[list(staying)] = 0
     return counts
 
 
