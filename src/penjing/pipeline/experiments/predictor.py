@@ -80,8 +80,10 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--label", default=NAME, help="what claims are called: such as another machine's")
     arguments = parser.parse_args()
-    label = "" if arguments.label == NAME else f" --label {arguments.label}"
-    command = f"python -m penjing.pipeline.experiments.predictor --to {arguments.to}{label}"
+    command = (
+        f"python -m penjing.pipeline.experiments.predictor --targets {' '.join(arguments.targets)}"
+        f" --label {arguments.label} --to {arguments.to}"
+    )
     for target in arguments.targets:
         outcome = try_target(
             target, measured_students(arguments.measured), unseen_students(arguments.students, SEED), arguments.work
