@@ -117,8 +117,8 @@ def _packed(size: Size) -> str:
 def counts_table(run: Run) -> Table:
     """One row a file and length: instructions of an inference, and what a model makes of them."""
     columns = (
-        "Model", "Length", "Instructions", "Spread (processes)", "Int8 kernels", "their share", "Loads", "Stores",
-        "L1 misses", "L2 misses", "Cycles, modelled",
+        "Model", "Length", "Instructions", "Spread (processes)", "Int8 kernels", "Loads", "Stores", "L1 misses", "L2 misses",
+        "Cycles, modelled",
     )  # fmt: skip
     rows = tuple(_count_row(count) for count in run.counts)
     return Table("counts", "Instructions, millions", columns, rows, _counts_note(run))
@@ -140,9 +140,10 @@ def _counts_note(run: Run) -> str:
 
 def _count_row(count: InstructionCount) -> tuple[str, ...]:
     cycles = DASH if count.cycles is None else millions(count.cycles)
+    kernels = f"{count.kernels} {count.dot_share:.1%}" if count.dot_share else count.kernels
     return (
         count.subject, f"{count.sequence_length:,}", millions(count.median),
-        f"{count.spread:.3%} ({len(count.instructions)})", count.kernels, f"{count.dot_share:.1%}",
+        f"{count.spread:.3%} ({len(count.instructions)})", kernels,
         millions(count.loads), millions(count.stores), f"{count.l1_misses:,}", f"{count.l2_misses:,}", cycles,
     )  # fmt: skip
 
