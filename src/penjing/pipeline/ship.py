@@ -32,8 +32,10 @@ from .text_files import read_json, read_split
 from .workspace import Workspace, in_first_process
 
 GOLDEN_TEXTS = 32
-NASTY_TEXTS = ("Ünïcödé — déjà vu…", "👍🏽 great!!! 🎉", "電影很好看", "a\u0301 b\u200dc", "x" * 150, "the " * 400)
-"""Goldens beside real text: accents, emoji, Chinese, combining marks, an over-long word, a text that is cut."""
+NASTY_TEXTS = ("Ünïcödé — déjà vu…", "👍🏽 great!!! 🎉", "電影很好看", "a\u0301 b\u200dc", "x" * 150)
+"""Goldens beside real text: accents, emoji, Chinese, combining marks, an over-long word."""
+LONG = 400
+"""Words of a golden that is cut."""
 PACKAGES = (
     "torch", "transformers", "tokenizers", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert", "ai-edge-quantizer",
 )  # fmt: skip
@@ -112,8 +114,9 @@ def _pack(recipe: Recipe, space: Workspace, made: Made) -> None:
     proof = made.proof
     task, goal = recipe.task.meaning, goal_of(recipe, made.data)
     held_out = read_split(made.data / "validation.jsonl").first(WORD_GOLDENS if task.by_word else GOLDEN_TEXTS)
-    texts = [*held_out.texts, *NASTY_TEXTS]
-    pairs = None if held_out.pairs is None else [*held_out.pairs, *reversed(NASTY_TEXTS)]
+    beside = nasty_texts(held_out.texts[0])
+    texts = [*held_out.texts, *beside]
+    pairs = None if held_out.pairs is None else [*held_out.pairs, *reversed(beside)]
     model = load_student(made.student)
     quality = [file.quality for file in proof.student]
     before = None if made.before is None else made.before.proof
@@ -143,6 +146,12 @@ def _pack(recipe: Recipe, space: Workspace, made: Made) -> None:
             provenance=_origin(recipe, sparsity if origin == made.student else None), readme=readme,
             after=after, pair=pairs is not None,
         )  # fmt: skip
+
+
+def nasty_texts(real: str) -> tuple[str, ...]:
+    """Goldens beside real text, the last of them a `real` text that goes on and on: a reader that cuts it elsewhere
+    has other tokens at its end."""
+    return (*NASTY_TEXTS, " ".join([real] * (1 + LONG // len(real.split()))))
 
 
 def _origin(recipe: Recipe, sparsity: Sparsity | None) -> dict[str, Any]:

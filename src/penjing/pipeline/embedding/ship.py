@@ -19,7 +19,7 @@ from ...runtime.tokenizer import TextTokenizer
 from ...runtime.vector_goldens import make_vector_goldens
 from ..provenance import provenance
 from ..recipe import recipe_to_yaml
-from ..ship import BUNDLE, NASTY_TEXTS, PACKAGES, TEACHER_BUNDLE, model_files
+from ..ship import BUNDLE, PACKAGES, TEACHER_BUNDLE, model_files, nasty_texts
 from ..workspace import Workspace, in_first_process
 from .card import embedding_card
 from .fit import read_split
@@ -77,7 +77,8 @@ def _pack(
 ) -> None:  # fmt: skip
     models, length = model_files(files), recipe.task.max_length
     engines = {name: open_engine(path, path.suffix.lstrip(".")) for name, path in models.items()}
-    texts = [*distinct_texts(read_split(made.data, "validation"))[0][:GOLDEN_TEXTS], *NASTY_TEXTS]
+    real = distinct_texts(read_split(made.data, "validation"))[0][:GOLDEN_TEXTS]
+    texts = [*real, *nasty_texts(real[0])]
     write_embedding_bundle(
         folder, name=recipe.name, size=size, cuts=cuts, model_files=models, tokenizer_folder=origin,
         recipe_yaml=recipe_to_yaml(recipe),

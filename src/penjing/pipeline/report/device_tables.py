@@ -117,8 +117,8 @@ def _packed(size: Size) -> str:
 def counts_table(run: Run) -> Table:
     """One row a file and length: instructions of an inference, and what a model makes of them."""
     columns = (
-        "Model", "Length", "Instructions", "Spread (processes)", "Int8 kernels", "Loads", "Stores", "L1 misses", "L2 misses",
-        "Cycles, modelled",
+        "Model", "Length", "Instructions", "Spread (processes)", "Int8 kernels", "Loads", "Stores", "L1 misses",
+        "L2 misses", "Cycles, modelled",
     )  # fmt: skip
     rows = tuple(_count_row(count) for count in run.counts)
     return Table("counts", "Instructions, millions", columns, rows, _counts_note(run))
