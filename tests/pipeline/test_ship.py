@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,19 @@ from penjing.compress.models.checkpoint import save_student
 from penjing.compress.models.mobilebert import MobileBertClassifier, MobileBertConfig
 from penjing.pipeline.recipe import check_recipe
 from penjing.pipeline.sections import Recipe
-from penjing.pipeline.ship import export_student, model_files
+from penjing.pipeline.ship import LONG, export_student, model_files, nasty_texts
 from penjing.pipeline.workspace import Workspace
 
 SHAPE = MobileBertConfig.uniform(
     2, heads=4, head_size=4, feed_forwards=2, intermediate_size=16,
     vocab_size=60, hidden_size=32, embedding_size=16, bottleneck_size=16, max_positions=16,
 )  # fmt: skip
+
+
+def test_a_golden_that_is_cut_has_other_words_at_every_place_where_a_reader_might_cut() -> None:
+    words = nasty_texts("turn the lamp off")[-1].split()
+    assert len(words) > LONG
+    assert all(word != following for word, following in itertools.pairwise(words))
 
 
 @pytest.mark.parametrize(("scale", "heard"), [(0.5, False), (1e-5, True)])

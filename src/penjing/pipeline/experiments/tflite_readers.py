@@ -42,7 +42,10 @@ ENVIRONMENTS = {
 CLOSE = "<= 0.001"
 FORMS: dict[str, Reader] = {"mediapipe": "mediapipe", "bert_nl": "task-library"}
 """What each reader's task file is made for."""
-OTHER_ROUNDING = "its int8 kernels are TFLite's built-in ones, which round a little otherwise than XNNPACK's"
+OTHER_ROUNDING = (
+    "its kernels are TFLite's built-in ones: a float that differs from XNNPACK's in its last bits may be rounded to"
+    " another of 255 steps, and the layers behind make that larger"
+)
 OTHER_VERSION = "its XNNPACK is of another version than LiteRT's, and a value between two steps goes to the other one"
 NEAR_THRESHOLD = f"{OTHER_ROUNDING}: calibrate a detector in the interpreter that runs it"
 WHY = "a reader says something else than our own, or finds no metadata"
