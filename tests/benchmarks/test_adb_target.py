@@ -330,3 +330,23 @@ def find_header_before_tests() -> Path:
     """The header where it was before a test chose another cache."""
     assert HEADER_HERE is not None
     return HEADER_HERE
+
+
+FORGETFUL = """#!/bin/sh
+case $1 in
+    devices) echo "List of devices attached" && [ -f {0}/anew ] && printf 'board:1\\tdevice\\n' ;;
+    connect) if [ -f {0}/said ]; then touch {0}/anew && echo "connected to board:1"
+             else touch {0}/said && echo "already connected to board:1"; fi ;;
+esac
+exit 0
+"""
+
+
+def test_a_connection_that_was_still_being_forgotten_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = tmp_path / "adb"
+    client.write_text(FORGETFUL.format(tmp_path), encoding="utf-8")
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert choose_device("board:1") == Device("board:1")

@@ -19,6 +19,7 @@ from ...runtime.errors import TargetError
 SHORT_SECONDS = 30.0
 LONG_SECONDS = 600.0
 SETTLE_SECONDS = 5.0
+ALREADY = "already connected"
 UNSETTLED = ("connecting", "authorizing")
 EXIT = "penjing-exit:"
 INSTALL = "apt install adb, or the platform tools of the Android SDK"
@@ -125,11 +126,13 @@ def choose_device(serial: str) -> Device:
 def _connect(serial: str) -> Mapping[str, str]:
     """Connects HOST:PORT; the devices afterwards. A connection that was lost is forgotten first, else adb keeps it."""
     run_adb("disconnect", serial)
-    said = run_adb("connect", serial)
-    there, waits_until = devices(), time.monotonic() + SETTLE_SECONDS
-    while there.get(serial) in UNSETTLED and time.monotonic() < waits_until:
+    said, there, waits_until = run_adb("connect", serial), devices(), time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < waits_until:
+        vanished = serial not in there and ALREADY in said.stdout  # the old connection was still being forgotten
+        if not vanished and there.get(serial) not in UNSETTLED:
+            break
         time.sleep(0.1)
-        there = devices()
+        said, there = run_adb("connect", serial) if vanished else said, devices()
     if serial not in there:
         raise TargetError(f"adb cannot reach {serial} ({_reason(said.stdout + said.stderr)}): is it awake?")
     return there
