@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,12 +13,12 @@ from tiny import write_encoder, write_table
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from penjing.compress.prune.lottery import draw
-from penjing.compress.prune.lottery_curve import CONTROLS, KINDS, Curve, Point
+from penjing.compress.prune.lottery_curve import KINDS, Curve, Point
 from penjing.compress.prune.weight_masks import load_masks, sparsity_of
 from penjing.pipeline.claims import t_interval
 from penjing.pipeline.experiments.lottery import publish_digits
 from penjing.pipeline.experiments.lottery_claims import lottery_claims
-from penjing.pipeline.experiments.lottery_digits import DigitsSettings, count_digits, digits_lottery, digits_training
+from penjing.pipeline.experiments.lottery_digits import DigitsSettings, digits_lottery, digits_training
 from penjing.pipeline.experiments.lottery_rounds import read_point
 from penjing.pipeline.experiments.lottery_sst2 import Sst2Settings, count_sst2, encoder_matrices, play_sst2, read_sst2
 from penjing.pipeline.recipe import check_recipe
@@ -67,21 +66,6 @@ def test_the_digits_are_published_whole_and_continue_where_they_were(tmp_path: P
     publish_digits(TINY, (1, 2), tmp_path / "out", target)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")} == made
     assert json.loads(target.read_text()) == result
-
-
-def test_the_ticket_alone_of_a_wider_network_has_its_controls_where_it_is_sparsest(tmp_path: Path) -> None:
-    settings, target = replace(TINY, widths=(60, 20), ticket_alone=True), tmp_path / "lottery_wide_digits.json"
-    publish_digits(settings, (1, 2), tmp_path / "out", target, "wide_digits")
-    result = json.loads(target.read_text())
-    assert [problem for claim in result["claims"] for problem in problems(claim)] == []
-    curve = Curve.from_json(result["curve"])
-    assert {kind: curve.sparsities(kind) for kind in ("ticket", *CONTROLS)} == {
-        "ticket": (0.5, 0.75), **dict.fromkeys(CONTROLS, (0.75,))
-    }  # fmt: skip
-    assert len(curve.points) == 2 * count_digits(settings)
-    assert {c["id"]: c["target"] for c in result["claims"]}["lottery_wide_digits.ticket"] == ">= 0.9"
-    (masks,) = {tuple(mask.shape for mask in load_masks(p).values()) for p in tmp_path.rglob("masks.safetensors")}
-    assert masks == ((60, 64), (20, 60))
 
 
 def test_seeds_can_be_played_one_by_one_and_published_together(

@@ -1,18 +1,15 @@
-"""Lottery tickets on scikit-learn's digits with LeNet-300-100: all ways to rewind, all controls, and a transfer; and
-with one four times as wide that learns four times as long: the ticket that is rewound to its start, and its controls.
+"""Lottery tickets on scikit-learn's digits with LeNet-300-100: all ways to rewind, all controls, and a transfer.
 
 Half of the 1,797 images train and half are held out (stratified, the same for every seed); a training is 40 epochs of
 Adam in batches of 60 at the paper's rate of 1.2e-3, lowered linearly to zero, and its score is the accuracy after the
 last step: no checkpoint is chosen by held-out images. Each round takes 20% of the remaining weights of the two hidden
 matrices. The output layer stays dense and is rewound with the rest, as in Chen et al. 2021 (arXiv 2012.06908). The
-transfer's masks are found on another task, even against odd, from the same starting weights. That the second network
-be wide and learn for long was chosen by folds of the training half, after the first had missed its target on the other
-half. Left out: MNIST.
+transfer's masks are found on another task, even against odd, from the same starting weights. Left out: MNIST.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -23,9 +20,8 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...compress.models.lenet import WIDTHS, random_lenet
+from ...compress.models.lenet import random_lenet
 from ...compress.prune.lottery import Lottery, Train, from_early_step, shares_of_remaining, with_shuffled_weights
-from ...compress.prune.lottery_curve import CONTROLS
 from ...compress.prune.weight_masks import random_masks
 from ..workspace import Workspace
 from .lottery_rounds import Player, play_dense, play_masked, play_tickets
@@ -37,10 +33,7 @@ CLASSES = {"digit": 10, "parity": 2}
 
 @dataclass(frozen=True)
 class DigitsSettings:
-    """How the digits are trained and pruned. `early_step` is where early rewinding goes back to.
-
-    `ticket_alone`: no other ways to rewind, no transfer, and the controls at the last round's sparsity.
-    """
+    """How the digits are trained and pruned. `early_step` is where early rewinding goes back to."""
 
     epochs: int = 40
     batch_size: int = 60
@@ -48,15 +41,10 @@ class DigitsSettings:
     rate: float = 0.2
     rounds: int = 18
     early_step: int = 30
-    widths: tuple[int, int] = WIDTHS
-    ticket_alone: bool = False
 
     def sparsities(self) -> tuple[float, ...]:
         """Of each round."""
         return shares_of_remaining(self.rate, self.rounds)
-
-
-WIDE = DigitsSettings(epochs=160, rounds=11, widths=(1200, 400), ticket_alone=True)
 
 
 @dataclass(frozen=True)
@@ -105,7 +93,7 @@ def digits_training(settings: DigitsSettings, seed: int, task: str = "digit") ->
 def digits_lottery(settings: DigitsSettings, seed: int, task: str = "digit") -> Lottery:
     """Random starting weights and order of images by `seed`."""
     training = digits_training(settings, seed, task)
-    return Lottery(lambda: random_lenet(seed, CLASSES[task], settings.widths), training, NAMES)
+    return Lottery(lambda: random_lenet(seed, CLASSES[task]), training, NAMES)
 
 
 def play_digits(space: Workspace, settings: DigitsSettings, seed: int, measure_bytes: bool) -> Iterator[Path]:
@@ -117,9 +105,7 @@ def play_digits(space: Workspace, settings: DigitsSettings, seed: int, measure_b
         "early_ticket": lambda: from_early_step(lottery, settings.early_step),
         "rate_ticket": lambda: Lottery(lottery.make_model, lottery.train, NAMES, keep_weights=True),
         "random_mask": lambda: lottery,
-        "random_weights": lambda: Lottery(
-            lambda: random_lenet(_other(seed), widths=settings.widths), lottery.train, NAMES
-        ),
+        "random_weights": lambda: Lottery(lambda: random_lenet(_other(seed)), lottery.train, NAMES),
         "shuffled_weights": lambda: with_shuffled_weights(lottery, seed),
         "transferred_mask": lambda: lottery,
         "parity": lambda: digits_lottery(settings, seed, "parity"),
@@ -134,28 +120,21 @@ def play_digits(space: Workspace, settings: DigitsSettings, seed: int, measure_b
     yield dense
     tickets = list(play_tickets(space, player("ticket"), dense, sparsities))
     yield from tickets
-    if settings.ticket_alone:
-        yield from _play_controls(space, player, tickets[-1], sparsities[-1], seed)
-        return
     yield from play_tickets(space, player("early_ticket"), dense, sparsities)
     yield from play_tickets(space, player("rate_ticket"), dense, sparsities)
     other_task = play_tickets(space, player("parity"), play_dense(space, player("parity"), sparsities[0]), sparsities)
     for sparsity, ticket, other in zip(sparsities, tickets, other_task, strict=True):
-        yield from _play_controls(space, player, ticket, sparsity, seed)
+        yield play_masked(
+            space, player("random_mask"), ticket, sparsity, lambda m: random_masks(m, seed, per_layer=True)
+        )
+        yield play_masked(space, player("random_weights"), ticket, sparsity)
+        yield play_masked(space, player("shuffled_weights"), ticket, sparsity)
         yield play_masked(space, player("transferred_mask"), other, sparsity)
 
 
 def count_digits(settings: DigitsSettings) -> int:
     """How many folders `play_digits` gives for one seed."""
-    return 1 + settings.rounds + len(CONTROLS) if settings.ticket_alone else 1 + 7 * settings.rounds
-
-
-def _play_controls(
-    space: Workspace, player: Callable[[str], Player], ticket: Path, sparsity: float, seed: int
-) -> Iterator[Path]:
-    yield play_masked(space, player("random_mask"), ticket, sparsity, lambda m: random_masks(m, seed, per_layer=True))
-    yield play_masked(space, player("random_weights"), ticket, sparsity)
-    yield play_masked(space, player("shuffled_weights"), ticket, sparsity)
+    return 1 + 7 * settings.rounds
 
 
 @cache
