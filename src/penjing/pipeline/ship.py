@@ -34,8 +34,6 @@ from .workspace import Workspace, in_first_process
 GOLDEN_TEXTS = 32
 NASTY_TEXTS = ("Ünïcödé — déjà vu…", "👍🏽 great!!! 🎉", "電影很好看", "a\u0301 b\u200dc", "x" * 150)
 """Goldens beside real text: accents, emoji, Chinese, combining marks, an over-long word."""
-LONG = 400
-"""Words of a golden that is cut."""
 PACKAGES = (
     "torch", "transformers", "tokenizers", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert", "ai-edge-quantizer",
 )  # fmt: skip
@@ -114,7 +112,7 @@ def _pack(recipe: Recipe, space: Workspace, made: Made) -> None:
     proof = made.proof
     task, goal = recipe.task.meaning, goal_of(recipe, made.data)
     held_out = read_split(made.data / "validation.jsonl").first(WORD_GOLDENS if task.by_word else GOLDEN_TEXTS)
-    beside = nasty_texts(held_out.texts[0])
+    beside = nasty_texts(held_out.texts[0], recipe.task.max_length)
     texts = [*held_out.texts, *beside]
     pairs = None if held_out.pairs is None else [*held_out.pairs, *reversed(beside)]
     model = load_student(made.student)
@@ -148,10 +146,10 @@ def _pack(recipe: Recipe, space: Workspace, made: Made) -> None:
         )  # fmt: skip
 
 
-def nasty_texts(real: str) -> tuple[str, ...]:
-    """Goldens beside real text, the last of them a `real` text that goes on and on: a reader that cuts it elsewhere
-    has other tokens at its end."""
-    return (*NASTY_TEXTS, " ".join([real] * (1 + LONG // len(real.split()))))
+def nasty_texts(real: str, max_length: int) -> tuple[str, ...]:
+    """Goldens beside real text, the last of them a `real` text that goes on for more words than `max_length` tokens
+    hold: a reader that cuts it elsewhere has other tokens at its end."""
+    return (*NASTY_TEXTS, " ".join([real] * (1 + max_length // len(real.split()))))
 
 
 def _origin(recipe: Recipe, sparsity: Sparsity | None) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _pack(
     models, length = model_files(files), recipe.task.max_length
     engines = {name: open_engine(path, path.suffix.lstrip(".")) for name, path in models.items()}
     real = distinct_texts(read_split(made.data, "validation"))[0][:GOLDEN_TEXTS]
-    texts = [*real, *nasty_texts(real[0])]
+    texts = [*real, *nasty_texts(real[0], length)]
     write_embedding_bundle(
         folder, name=recipe.name, size=size, cuts=cuts, model_files=models, tokenizer_folder=origin,
         recipe_yaml=recipe_to_yaml(recipe),
