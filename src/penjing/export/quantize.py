@@ -3,13 +3,15 @@
 Every product with a constant matrix and every embedding table is quantized, with a scale a channel and a scale a row,
 and in ONNX every convolution, with one scale; attention's own products, sums and softmax stay float. ONNX weights use 7
 of the 8 bits: x86 CPUs without VNNI add pairs of products in 16 bits, which full weights overflow (seen: 138 of 872
-decisions flipped, 7 with 7 bits). Left out: static quantization and formats below 8 bits.
+decisions flipped, 7 with 7 bits). Left out: ranges fixed beforehand (`quantize_static.py`) and formats below 8 bits.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -53,12 +55,17 @@ def quantize_tflite(source: Path, target: Path) -> None:
 
     Raises ExportError when ai-edge-quantizer is missing or cannot quantize the file.
     """
+    write_quantized(source, target, _with_ranges_at_run_time)
+
+
+def write_quantized(source: Path, target: Path, quantize: Callable[[Path], Any]) -> None:
+    """Writes what `quantize` makes of `source` with ai-edge-quantizer, edited for every interpreter, to `target`.
+
+    Raises ExportError when ai-edge-quantizer is missing or cannot quantize the file.
+    """
     try:
         with silenced():
-            from ai_edge_quantizer import quantizer, recipe
-
-            model = quantizer.Quantizer(str(source), recipe.dynamic_wi8_afp32())
-            quantized = bytes(model.quantize().quantized_model)
+            quantized = bytes(quantize(source))
     except ImportError:
         raise ExportError("TFLite int8 needs ai-edge-quantizer: pip install 'penjing[export]'") from None
     except Exception as error:  # flatbuffers and the quantizer raise many kinds
@@ -66,6 +73,12 @@ def quantize_tflite(source: Path, target: Path) -> None:
     temporary = target.with_name(target.name + ".part")
     temporary.write_bytes(edited(quantized, share_buffers, spell_out_lookups, round_inputs_alike, share_buffers))
     os.replace(temporary, target)
+
+
+def _with_ranges_at_run_time(source: Path) -> Any:
+    from ai_edge_quantizer import quantizer, recipe
+
+    return quantizer.Quantizer(str(source), recipe.dynamic_wi8_afp32()).quantize().quantized_model
 
 
 def _one_line(error: Exception) -> str:

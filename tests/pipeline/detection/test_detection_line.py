@@ -17,13 +17,15 @@ from penjing.pipeline.detection.sections import DetectorLimits, DetectorRecipe
 from penjing.pipeline.detection.suite import run_suite, table
 from penjing.pipeline.recipe import built_in_recipes, check_recipe, load_recipe, load_text_recipe
 from penjing.pipeline.run import make_detector, run_recipe
-from penjing.pipeline.workspace import Workspace
+from penjing.pipeline.ship import model_files
+from penjing.pipeline.workspace import Workspace, file_digest
 from penjing.runtime import Detector, load
 from penjing.runtime.calibration import conformal_threshold
 from penjing.runtime.errors import ExportError, RecipeError
 from penjing.runtime.goldens import GOLDENS_NAME
 from penjing.runtime.sample_goldens import replay_samples
 
+DENSE = {"detector": {"kind": "dense-autoencoder", "epochs": 2}}
 BENCHMARK = {"rounds": 3, "repeats": 1, "samples": 5, "cold_rounds": 1}
 
 
@@ -111,6 +113,17 @@ def test_the_goldens_of_every_file_replay(finished: tuple[DetectorRecipe, Path])
         report = replay_samples(bundle, file)
         assert report.flips == 0
         assert report.n > 10
+
+
+def test_a_recipe_fixes_the_ranges_of_its_int8_tflite_file_alone(tmp_path: Path) -> None:
+    made: dict[str, set[str]] = {}
+    for activations in ("dynamic", "static"):
+        recipe = detector_recipe(tmp_path, **DENSE, quantize={"activations": activations}, limits={"flips": 1})
+        space = Workspace(tmp_path / "out")
+        with space.locked():
+            files = make_detector(recipe, space).files
+        made[activations] = {file_digest(path) for path in model_files(files).values()}
+    assert len(made["dynamic"]) == 4 and len(made["dynamic"] & made["static"]) == 3
 
 
 def test_the_report_tells_quality_beside_the_baselines(finished: tuple[DetectorRecipe, Path]) -> None:
@@ -211,6 +224,10 @@ def test_a_suite_has_a_row_a_set_and_a_column_a_detector(tmp_path: Path) -> None
         ({"detector": {"kind": "ngram"}}, r"reads data\.kind events"),
         ({"detector": {"kind": "mahalanobis"}, "quantize": {"precisions": ["int8"]}}, "must stay float"),
         ({"detector": {"kind": "pca"}, "quantize": {"training": True}}, "for a dense-autoencoder"),
+        ({"quantize": {"activations": "static"}}, "for a dense-autoencoder, not pca: its score would have 256 values"),
+        ({"quantize": {"activations": "static"}, **DENSE, "distill": {}}, "not a distilled network"),
+        ({"quantize": {"activations": "static"}, **DENSE, "export": {"formats": ["onnx"]}}, "this recipe makes none"),
+        ({"quantize": {"activations": "static", "training": True}, **DENSE}, "leave one of the two out"),
         ({"detector": {"kind": "relative-entropy"}}, r"data\.window of at least 8"),
         ({"alarms": {"count": 3, "of": 2}}, "make count at most of"),
         ({"stream": {"largest_gap": 3}}, "period_seconds"),

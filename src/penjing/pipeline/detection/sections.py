@@ -94,6 +94,11 @@ class QuantizeDetector(Section):
 
     precisions: tuple[Literal["fp32", "int8"], ...] | None = Field(default=None, min_length=1)
     training: bool = False
+    activations: Literal["dynamic", "static"] = Field(
+        default="dynamic",
+        description="of a dense autoencoder's int8 TFLite file: in each sample's own ranges, or in ranges fixed by the"
+        " training rows, for chips that multiply integers alone",
+    )
 
 
 class DetectorExport(Section):
@@ -168,6 +173,27 @@ class DetectorRecipe(Section):
             )
         if self.quantize.training and self.detector.kind != "dense-autoencoder":
             raise ValueError(f"quantize.training is for a dense-autoencoder, not {self.detector.kind}: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _ranges_can_be_fixed(self) -> DetectorRecipe:
+        if self.quantize.activations == "dynamic":
+            return self
+        if self.detector.kind != "dense-autoencoder" or self.distill is not None:
+            what = self.detector.kind if self.distill is None else "a distilled network"
+            raise ValueError(
+                f"quantize.activations: static is for a dense-autoencoder, not {what}: its score would have 256 values;"
+                " leave it out"
+            )
+        if "tflite" not in self.export.formats or "int8" not in self.precisions:
+            raise ValueError(
+                "quantize.activations: static is of an int8 TFLite file, and this recipe makes none: leave it out"
+            )
+        if self.quantize.training:
+            raise ValueError(
+                "quantize.training learns with each sample's own ranges, quantize.activations: static fixes them: leave"
+                " one of the two out"
+            )
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...export.detector_bundle import write_detector_bundle
 from ...export.quantize import quantize_onnx, quantize_tflite
+from ...export.quantize_static import quantize_tflite_static
 from ...runtime.engine import open_engine
 from ...runtime.manifest import Quality
 from ...runtime.sample_goldens import make_sample_goldens, steady_sample_goldens
@@ -30,7 +31,8 @@ from .samples import read_facts, read_part
 from .sections import DetectorRecipe
 
 GOLDENS = 32
-QUANTIZERS = {".onnx": quantize_onnx, ".tflite": quantize_tflite}
+CALIBRATION_ROWS = 512
+"""Of the training part, spread evenly, to fix static ranges by."""
 TEXT_PACKAGES = ("transformers", "tokenizers")
 PACKAGES = ("torch", "scikit-learn", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert", "ai-edge-quantizer")
 
@@ -47,9 +49,21 @@ def export_detector(recipe: DetectorRecipe, space: Workspace, data: Path, fitted
             if "int8" in recipe.precisions:
                 tuned = source.with_name(f"{source.stem}.{TUNED}{source.suffix}")
                 int8 = folder / f"{source.stem}.int8{source.suffix}"
-                QUANTIZERS[source.suffix](tuned if tuned.is_file() else source, int8)
+                _quantize(recipe, data, tuned if tuned.is_file() else source, int8)
 
-    return space.stage("detector-files", work, inputs=[data, fitted], settings={"precisions": recipe.precisions})
+    settings = {"precisions": recipe.precisions, "activations": recipe.quantize.activations}
+    return space.stage("detector-files", work, inputs=[data, fitted], settings=settings)
+
+
+def _quantize(recipe: DetectorRecipe, data: Path, source: Path, target: Path) -> None:
+    if source.suffix == ".onnx":
+        quantize_onnx(source, target)
+    elif recipe.quantize.activations == "dynamic":
+        quantize_tflite(source, target)
+    else:
+        rows = read_part(data, "train").rows
+        chosen = np.linspace(0, len(rows) - 1, min(CALIBRATION_ROWS, len(rows))).astype(int)
+        quantize_tflite_static(source, target, [row[None].astype(np.float32) for row in rows[chosen]])
 
 
 def describe_detector(recipe: DetectorRecipe, space: Workspace, data: Path, files: Path, proof: Path) -> Path:
