@@ -53,6 +53,26 @@ def test_the_loss_falls_and_the_best_weights_are_left(tmp_path: Path) -> None:
     assert (weights["1.weight"] - torch.tensor([[1.0, -2.0, 0.5, 0.0]])).abs().max() < 0.6
 
 
+def test_steps_are_in_bf16_where_the_machine_has_it_and_checkpoints_are_judged_as_files_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "has_fast_bf16", lambda: True)
+    model, x, y = regression()
+    learnt, judged = set(), set()
+
+    def step_loss(module: nn.Module, indices: list[int]) -> Tensor:
+        answer = module(x[indices])
+        learnt.add(answer.dtype)
+        return (answer.float() - y[indices]).square().mean()
+
+    def evaluate() -> float:
+        judged.add(model(x).dtype)
+        return 0.5
+
+    train(model, np.full(64, 5), step_loss, evaluate, PLAN, tmp_path, "test")
+    assert (learnt, judged) == ({torch.bfloat16}, {torch.float32})
+
+
 def test_a_killed_training_continues_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     whole, broken = tmp_path / "whole", tmp_path / "broken"

@@ -142,8 +142,9 @@ class _Run:
         rates: Rates,
     ) -> None:
         process_state()
-        precision = "bf16" if has_fast_bf16() else "no"
-        self.accelerator = Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
+        # Not the accelerator's bf16, which would round the model when it is judged, too.
+        self.accelerator = Accelerator(mixed_precision="no", cpu=not torch.cuda.is_available())
+        self.in_bf16 = has_fast_bf16()
         self.plan, self.lengths, self.folder = plan, lengths, folder
         self.step_loss, self.evaluate = step_loss, evaluate
         self.model = model.to(self.accelerator.device)
@@ -217,7 +218,7 @@ class _Run:
         self.model.train()
         rank, count = self.accelerator.process_index, self.accelerator.num_processes
         own = indices[rank::count] or indices[:1]
-        with self.accelerator.autocast():
+        with torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.in_bf16):
             loss = self.step_loss(self.wrapped, own)
         value = loss.detach().item()
         if not np.isfinite(value):
@@ -255,8 +256,9 @@ class _Run:
         self._keep_if_best(metric)
 
     def _measure(self) -> float:
+        # In fp32, as the files will answer: bf16 moves decisions, and would choose another checkpoint.
         self.model.eval()
-        with torch.no_grad(), self.accelerator.autocast():
+        with torch.no_grad():
             return self.evaluate()
 
     def _keep_if_best(self, metric: float) -> None:
