@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,12 +14,12 @@ from tiny import write_encoder, write_table
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from penjing.compress.prune.lottery import draw
-from penjing.compress.prune.lottery_curve import KINDS, Curve, Point
+from penjing.compress.prune.lottery_curve import CONTROLS, KINDS, Curve, Point
 from penjing.compress.prune.weight_masks import load_masks, sparsity_of
 from penjing.pipeline.claims import t_interval
 from penjing.pipeline.experiments.lottery import publish_digits
 from penjing.pipeline.experiments.lottery_claims import lottery_claims
-from penjing.pipeline.experiments.lottery_digits import DigitsSettings, digits_lottery, digits_training
+from penjing.pipeline.experiments.lottery_digits import DigitsSettings, count_digits, digits_lottery, digits_training
 from penjing.pipeline.experiments.lottery_rounds import read_point
 from penjing.pipeline.experiments.lottery_sst2 import Sst2Settings, count_sst2, encoder_matrices, play_sst2, read_sst2
 from penjing.pipeline.recipe import check_recipe
@@ -68,6 +69,22 @@ def test_the_digits_are_published_whole_and_continue_where_they_were(tmp_path: P
     assert json.loads(target.read_text()) == result
 
 
+def test_a_cnn_s_ticket_has_its_controls_where_it_is_sparsest(tmp_path: Path) -> None:
+    settings = replace(TINY, network="cnn", epochs=1, ticket_alone=True)
+    target = tmp_path / "lottery_digits_cnn.json"
+    publish_digits(settings, (1, 2), tmp_path / "out", target, "digits_cnn")
+    result = json.loads(target.read_text())
+    assert [problem for claim in result["claims"] for problem in problems(claim)] == []
+    curve = Curve.from_json(result["curve"])
+    assert {kind: curve.sparsities(kind) for kind in ("ticket", *CONTROLS)} == {
+        "ticket": (0.5, 0.75), **dict.fromkeys(CONTROLS, (0.75,))
+    }  # fmt: skip
+    assert len(curve.points) == 2 * count_digits(settings)
+    assert {c["id"]: c["target"] for c in result["claims"]}["lottery_digits_cnn.ticket"] == ">= 0.9"
+    (masks,) = {tuple(mask.ndim for mask in load_masks(p).values()) for p in tmp_path.rglob("masks.safetensors")}
+    assert masks == (4, 4, 4, 4)
+
+
 def test_seeds_can_be_played_one_by_one_and_published_together(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,9 +98,9 @@ def test_seeds_can_be_played_one_by_one_and_published_together(
     assert json.loads(target.read_text())["seeds"] == [1, 2]
 
 
-def test_three_seeds_on_sst2_are_33_trainings_and_controls_stand_where_a_ticket_does() -> None:
+def test_three_seeds_on_sst2_are_54_trainings_and_controls_stand_where_a_ticket_does() -> None:
     settings = Sst2Settings()
-    assert 3 * count_sst2(settings) == 33
+    assert 3 * count_sst2(settings) == 54
     assert set(settings.controls) <= set(settings.sparsities()) and max(settings.sparsities()) == 0.7
 
 
@@ -107,7 +124,7 @@ def test_an_encoder_is_pruned_in_its_matrices_alone(tmp_path: Path) -> None:
     folders = list(play_sst2(space, task, 1, measure_bytes=False))
     assert len(folders) == count_sst2(settings)
     kinds = [read_point(folder).kind for folder in folders]
-    assert kinds == ["dense", "ticket", "random_mask", "random_weights", "shuffled_weights"]
+    assert kinds == ["dense", "ticket", "rate_ticket", "random_mask", "random_weights", "shuffled_weights"]
     masks = load_masks(folders[1] / "masks.safetensors")
     assert tuple(masks) == tuple(sorted(names)) and sparsity_of(masks) == pytest.approx(0.4, abs=1e-4)
 

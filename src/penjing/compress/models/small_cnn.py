@@ -94,3 +94,9 @@ class SmallCnn(nn.Module):
             x = block(x)
         logits: Tensor = self.classifier(x.mean((2, 3)))
         return logits
+
+
+def random_small_cnn(config: SmallCnnConfig, seed: int) -> SmallCnn:
+    """Torch's usual weights, drawn by `seed`."""
+    torch.manual_seed(seed)
+    return SmallCnn(config)

@@ -1,11 +1,12 @@
 """Lottery tickets on SST-2 with the MiniLM encoder, after Chen et al. 2020 (arXiv 2007.12223, section 3).
 
 Pruned are the six matrices of each layer and the pooler, at 10% of the original weights a round, all ranked together;
-embeddings and head stay dense, and everything, the head included, is rewound to the pre-trained start. Made to fit one
-core: a training is one epoch over a fixed sample of the training text (the paper: three epochs over all of it), its
-score the accuracy on the validation text after the last step, and the controls are trained at the sparsity that is
-asked of the ticket alone: 11 trainings a seed. A seed decides the head's first weights, the order of the text and
-dropout.
+embeddings and head stay dense, and everything, the head included, is rewound to the pre-trained start; beside that, the
+learning rate alone is rewound (Renda et al. 2020, arXiv 2003.02389), where a round goes on from the weights before it.
+Made to fit two cores: a training is one epoch over a fixed sample of the training text (the paper: three epochs over
+all of it), its score the accuracy on the validation text after the last step, and the controls are trained at the
+sparsity that is asked of the ticket alone: 18 trainings a seed. A seed decides the head's first weights, the order of
+the text and dropout.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def sst2_training(task: Sst2, seed: int, folder: Path) -> Train:
 
 
 def play_sst2(space: Workspace, task: Sst2, seed: int, measure_bytes: bool) -> Iterator[Path]:
-    """All rounds of one seed, as their folders: dense, the tickets, then the controls where they are trained."""
+    """All rounds of one seed, as their folders: dense, both tickets, then the controls where they are trained."""
     sparsities = task.settings.sparsities()
     names = encoder_matrices(task.encoder(seed))
     pretrained: MakeModel = lambda: task.encoder(seed)  # noqa: E731
@@ -148,7 +149,8 @@ def play_sst2(space: Workspace, task: Sst2, seed: int, measure_bytes: bool) -> I
         shuffled = kind == "shuffled_weights"
 
         def make(folder: Path) -> Lottery:
-            lottery = Lottery(make_model, sst2_training(task, seed, folder), names)
+            training = sst2_training(task, seed, folder)
+            lottery = Lottery(make_model, training, names, keep_weights=kind == "rate_ticket")
             return with_shuffled_weights(lottery, seed) if shuffled else lottery
 
         settings = {"model": task.recipe.teacher.model, "task": task.recipe.task.model_dump(), **asdict(task.settings)}
@@ -158,6 +160,7 @@ def play_sst2(space: Workspace, task: Sst2, seed: int, measure_bytes: bool) -> I
     yield dense
     tickets = dict(zip(sparsities, play_tickets(space, player("ticket"), dense, sparsities), strict=True))
     yield from tickets.values()
+    yield from play_tickets(space, player("rate_ticket"), dense, sparsities)
     for sparsity in task.settings.controls:
         found = tickets[sparsity]
         masked = player("random_mask")
@@ -168,7 +171,7 @@ def play_sst2(space: Workspace, task: Sst2, seed: int, measure_bytes: bool) -> I
 
 def count_sst2(settings: Sst2Settings) -> int:
     """How many folders `play_sst2` gives for one seed."""
-    return 1 + settings.rounds + len(CONTROLS) * len(settings.controls)
+    return 1 + 2 * settings.rounds + len(CONTROLS) * len(settings.controls)
 
 
 def _logits(model: nn.Module, batch: Batch) -> Tensor:

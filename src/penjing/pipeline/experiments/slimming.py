@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ...compress.models.small_cnn import SmallCnn, SmallCnnConfig
+from ...compress.models.small_cnn import SmallCnn, SmallCnnConfig, random_small_cnn
 from ...compress.prune.cut_channels import slim
 from ...compress.prune.slimming import choose_channels, scale_penalty
 from ..claims import against, make_claim, t_interval
@@ -104,23 +104,17 @@ def run_seed(seed: int, settings: SlimmingSettings, tick: Callable[[], Any]) -> 
     def fit(model: SmallCnn, epochs: int, rate: float, strength: float, order: int) -> SmallCnn:
         return train(model, settings, epochs, rate, strength, order, tick)
 
-    start = new_model(config, seed)
+    start = random_small_cnn(config, seed)
     dense = fit(copy.deepcopy(start), whole, settings.learning_rate, 0.0, seed)
     penalised = fit(copy.deepcopy(start), settings.epochs, settings.learning_rate, settings.strength, seed)
     plan = choose_channels(penalised, settings.rate, settings.floor)
     cut = slim(penalised, plan)
     slimmed = fit(copy.deepcopy(cut), short, settings.fine_tuning_rate, 0.0, seed + 1_000_000)
-    scratch = fit(new_model(cut.config, seed), whole, settings.learning_rate, 0.0, seed)
+    scratch = fit(random_small_cnn(cut.config, seed), whole, settings.learning_rate, 0.0, seed)
     return Trial(
         seed, accuracy(dense), accuracy(penalised), accuracy(cut), accuracy(slimmed), accuracy(scratch),
         _parameters(dense), _parameters(slimmed), plan.cut_share, plan.table_rows(),
     )  # fmt: skip
-
-
-def new_model(config: SmallCnnConfig, seed: int) -> SmallCnn:
-    """Random weights drawn by `seed`."""
-    torch.manual_seed(seed)
-    return SmallCnn(config)
 
 
 def train(
