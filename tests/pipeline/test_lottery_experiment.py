@@ -139,6 +139,16 @@ def test_a_missed_target_and_a_control_as_good_as_the_ticket_are_written_down() 
     assert not claims["x.above.random_mask"]["met"] and claims["x.above.shuffled_weights"]["met"]
 
 
+def test_the_best_of_all_ways_to_rewind_has_the_target_too_and_says_which_it_is() -> None:
+    scores = {"dense": (0.9, 0.92), "ticket": (0.85, 0.86), "rate_ticket": (0.91, 0.9)}
+    points = [Point(k, 0.0 if k == "dense" else 0.5, s, v) for k, both in scores.items() for s, v in enumerate(both)]
+    points += [Point(kind, 0.5, s, 0.5) for kind in CONTROLS for s in (0, 1)]
+    claims = {claim["id"]: claim for claim in lottery_claims("x", Curve("accuracy", 9, tuple(points)), 0.5)}
+    best = claims["x.best_ticket"]
+    assert (best["value"], best["met"], best["kind"]) == (0.5, True, "rate_ticket")
+    assert not claims["x.ticket"]["met"]
+
+
 def test_the_interval_is_students() -> None:
     low, high = t_interval([1.0, 2.0, 3.0]) or (0, 0)
     assert (low, high) == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5), abs=1e-3)

@@ -30,12 +30,15 @@ CRITERION = (
 
 
 def lottery_claims(name: str, curve: Curve, target: float) -> Claims:
-    """The dense score, the winning tickets (`target`: the sparsity asked of the one rewound to its start), controls."""
+    """The dense score, the winning tickets, controls; `target` is the sparsity asked of the ticket that is rewound to its
+    start and, where there are other ways to rewind, of the best of all."""
     dense = list(curve.scores("dense", 0.0).values())
     yield make_claim(f"{name}.dense", statistics.fmean(dense), curve.metric, t_interval(dense), curve.n)
     for kind in (*TICKETS, "transferred_mask"):
         if curve.sparsities(kind):
             yield from _ticket(name, curve, kind, target if kind == "ticket" else None)
+    if any(curve.sparsities(kind) for kind in TICKETS[1:]):
+        yield _best(name, curve, target)
     judged = winning_sparsity(curve) or 0.0
     for control in CONTROLS:
         # Where the controls were trained nearest below the winning ticket; above, the ticket itself does not win.
@@ -63,6 +66,12 @@ def _ticket(name: str, curve: Curve, kind: str, target: float | None) -> Claims:
     if won is not None:
         scores = list(curve.scores(kind, won).values())
         yield make_claim(f"{name}.{kind}.score", statistics.fmean(scores), curve.metric, t_interval(scores), curve.n)
+
+
+def _best(name: str, curve: Curve, target: float) -> dict[str, Any]:
+    won, kind = max((winning_sparsity(curve, kind) or 0.0, kind) for kind in TICKETS if curve.sparsities(kind))
+    claim = make_claim(f"{name}.best_ticket", won, "share", None, len(curve.scores("dense", 0.0)))
+    return {**against(claim, f">= {target:g}", _why(curve, kind, won)), "kind": kind}
 
 
 def _why(curve: Curve, kind: str, sparsity: float) -> str:
