@@ -8,8 +8,9 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
+from penjing.compress.models.dense_autoencoder import MLPERF_AD01
 from penjing.pipeline.detection.fit import FITS
-from penjing.pipeline.detection.kinds import AnyKind
+from penjing.pipeline.detection.kinds import AnyKind, DenseAutoencoder
 
 KINDS = {kind.model_fields["kind"].default: kind for kind in get_args(get_args(AnyKind)[0])}
 
@@ -34,3 +35,11 @@ def test_options_of_a_recipe_are_those_of_the_fit(name: str) -> None:
         assert info.is_required() == (taken[field].default is inspect.Parameter.empty)
         if not info.is_required():
             assert info.default == taken[field].default
+
+
+def test_the_preset_is_mlperf_s_and_another_word_is_told_it() -> None:
+    assert DenseAutoencoder.model_validate({"widths": "mlperf-tiny"}).widths == MLPERF_AD01.widths
+    with pytest.raises(
+        ValueError, match=r"'mlperf' is no preset: give widths such as \[8, 4, 8\], or one of mlperf-tiny"
+    ):
+        DenseAutoencoder.model_validate({"widths": "mlperf"})

@@ -6,13 +6,15 @@ What a kind needs of its data, and whether its weights may be 8 bits wide, stand
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..section import Section
 
 Positive = Annotated[int, Field(ge=1)]
+PRESETS = {"mlperf-tiny": (*[128] * 4, 8, *[128] * 4)}
+"""Widths of dense autoencoders by name, as `compress/models/dense_autoencoder.py` has them: no torch is loaded here."""
 
 
 class Kind(Section):
@@ -113,11 +115,20 @@ class DenseAutoencoder(Kind):
     """What a narrow dense network cannot reconstruct."""
 
     kind: Literal["dense-autoencoder"] = "dense-autoencoder"
-    widths: tuple[Positive, ...] | None = Field(default=None, description="of the hidden layers; else by the data")
+    widths: tuple[Positive, ...] | None = Field(
+        default=None, description="of the hidden layers, such as [8, 4, 8], or mlperf-tiny; else by the data"
+    )
     epochs: Positive = 60
     batch_size: Positive = 128
     learning_rate: float = Field(default=3e-3, gt=0)
     int8: ClassVar[bool] = True
+
+    @field_validator("widths", mode="before")
+    @classmethod
+    def _preset(cls, value: Any) -> Any:
+        if isinstance(value, str) and value not in PRESETS:
+            raise ValueError(f"{value!r} is no preset: give widths such as [8, 4, 8], or one of {', '.join(PRESETS)}")
+        return PRESETS[value] if isinstance(value, str) else value
 
 
 class ConvAutoencoder(Kind):
