@@ -30,8 +30,9 @@ CRITERION = (
 
 
 def lottery_claims(name: str, curve: Curve, target: float) -> Claims:
-    """The dense score, the winning tickets, controls; `target` is the sparsity asked of the ticket that is rewound to its
-    start and, where there are other ways to rewind, of the best of all."""
+    """The dense score, the winning tickets, controls; `target` is the sparsity asked of the ticket that is rewound to
+    its start and, where there are other ways to rewind, of the best of all.
+    """
     dense = list(curve.scores("dense", 0.0).values())
     yield make_claim(f"{name}.dense", statistics.fmean(dense), curve.metric, t_interval(dense), curve.n)
     for kind in (*TICKETS, "transferred_mask"):
