@@ -14,7 +14,7 @@ from tiny import write_encoder, write_table
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from penjing.compress.prune.lottery import draw
-from penjing.compress.prune.lottery_curve import CONTROLS, KINDS, Curve, Point
+from penjing.compress.prune.lottery_curve import CONTROLS, KINDS, TICKETS, Curve, Point
 from penjing.compress.prune.weight_masks import load_masks, sparsity_of
 from penjing.pipeline.claims import t_interval
 from penjing.pipeline.experiments.lottery import publish_digits
@@ -69,18 +69,19 @@ def test_the_digits_are_published_whole_and_continue_where_they_were(tmp_path: P
     assert json.loads(target.read_text()) == result
 
 
-def test_a_cnn_s_ticket_has_its_controls_where_it_is_sparsest(tmp_path: Path) -> None:
-    settings = replace(TINY, network="cnn", epochs=1, ticket_alone=True)
+def test_a_cnn_s_tickets_have_their_controls_where_they_are_sparsest(tmp_path: Path) -> None:
+    settings = replace(TINY, network="cnn", epochs=1, tickets_alone=True)
     target = tmp_path / "lottery_digits_cnn.json"
     publish_digits(settings, (1, 2), tmp_path / "out", target, "digits_cnn")
     result = json.loads(target.read_text())
     assert [problem for claim in result["claims"] for problem in problems(claim)] == []
     curve = Curve.from_json(result["curve"])
-    assert {kind: curve.sparsities(kind) for kind in ("ticket", *CONTROLS)} == {
-        "ticket": (0.5, 0.75), **dict.fromkeys(CONTROLS, (0.75,))
+    assert {kind: curve.sparsities(kind) for kind in (*TICKETS, *CONTROLS)} == {
+        **dict.fromkeys(TICKETS, (0.5, 0.75)), **dict.fromkeys(CONTROLS, (0.75,))
     }  # fmt: skip
     assert len(curve.points) == 2 * count_digits(settings)
-    assert {c["id"]: c["target"] for c in result["claims"]}["lottery_digits_cnn.ticket"] == ">= 0.9"
+    targets = {claim["id"]: claim["target"] for claim in result["claims"]}
+    assert targets["lottery_digits_cnn.ticket"] == targets["lottery_digits_cnn.best_ticket"] == ">= 0.9"
     (masks,) = {tuple(mask.ndim for mask in load_masks(p).values()) for p in tmp_path.rglob("masks.safetensors")}
     assert masks == (4, 4, 4, 4)
 
