@@ -58,8 +58,8 @@ def test_the_digits_are_published_whole_and_continue_where_they_were(tmp_path: P
     result = json.loads(target.read_text())
     assert [problem for claim in result["claims"] for problem in problems(claim)] == []
     curve = Curve.from_json(result["curve"])
-    assert {point.kind for point in curve.points} == set(KINDS)
-    assert {kind: curve.sparsities(kind) for kind in KINDS[1:]} == dict.fromkeys(KINDS[1:], (0.5, 0.75))
+    assert {point.kind for point in curve.points} == set(KINDS) - {"longer_dense"}
+    assert {kind: curve.sparsities(kind) for kind in KINDS[1:-1]} == dict.fromkeys(KINDS[1:-1], (0.5, 0.75))
     ElementTree.fromstring(target.with_suffix(".svg").read_text())
 
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
@@ -99,9 +99,9 @@ def test_seeds_can_be_played_one_by_one_and_published_together(
     assert json.loads(target.read_text())["seeds"] == [1, 2]
 
 
-def test_three_seeds_on_sst2_are_54_trainings_and_controls_stand_where_a_ticket_does() -> None:
+def test_three_seeds_on_sst2_are_75_trainings_and_controls_stand_where_a_ticket_does() -> None:
     settings = Sst2Settings()
-    assert 3 * count_sst2(settings) == 54
+    assert 3 * count_sst2(settings) == 75
     assert set(settings.controls) <= set(settings.sparsities()) and max(settings.sparsities()) == 0.7
 
 
@@ -125,7 +125,9 @@ def test_an_encoder_is_pruned_in_its_matrices_alone(tmp_path: Path) -> None:
     folders = list(play_sst2(space, task, 1, measure_bytes=False))
     assert len(folders) == count_sst2(settings)
     kinds = [read_point(folder).kind for folder in folders]
-    assert kinds == ["dense", "ticket", "rate_ticket", "random_mask", "random_weights", "shuffled_weights"]
+    assert kinds == [
+        "dense", "ticket", "rate_ticket", "longer_dense", "random_mask", "random_weights", "shuffled_weights",
+    ]  # fmt: skip
     masks = load_masks(folders[1] / "masks.safetensors")
     assert tuple(masks) == tuple(sorted(names)) and sparsity_of(masks) == pytest.approx(0.4, abs=1e-4)
 
@@ -144,10 +146,12 @@ def test_the_best_of_all_ways_to_rewind_has_the_target_too_and_says_which_it_is(
     scores = {"dense": (0.9, 0.92), "ticket": (0.85, 0.86), "rate_ticket": (0.91, 0.9)}
     points = [Point(k, 0.0 if k == "dense" else 0.5, s, v) for k, both in scores.items() for s, v in enumerate(both)]
     points += [Point(kind, 0.5, s, 0.5) for kind in CONTROLS for s in (0, 1)]
+    points += [Point("longer_dense", 0.5, s, 0.915) for s in (0, 1)]
     claims = {claim["id"]: claim for claim in lottery_claims("x", Curve("accuracy", 9, tuple(points)), 0.5)}
     best = claims["x.best_ticket"]
     assert (best["value"], best["met"], best["kind"]) == (0.5, True, "rate_ticket")
     assert not claims["x.ticket"]["met"]
+    assert claims["x.rate_ticket.above.longer_dense"]["value"] == pytest.approx(-0.01)
 
 
 def test_the_interval_is_students() -> None:

@@ -18,8 +18,9 @@ TICKETS = ("ticket", "early_ticket", "rate_ticket")
 """Found masks on their own weights: rewound to the start, to an early step, or in the learning rate alone."""
 CONTROLS = ("random_mask", "random_weights", "shuffled_weights")
 """A random mask on the starting weights; the ticket's mask on newly drawn weights, and on the shuffled ones."""
-KINDS = ("dense", *TICKETS, *CONTROLS, "transferred_mask")
-"""`transferred_mask`: a mask found on another task."""
+KINDS = ("dense", *TICKETS, *CONTROLS, "transferred_mask", "longer_dense")
+"""`transferred_mask`: a mask found on another task. `longer_dense`: the dense model with its learning rate rewound as
+often as the `rate_ticket` of that sparsity, which has learnt as long."""
 
 
 @dataclass(frozen=True)

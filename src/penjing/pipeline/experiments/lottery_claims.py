@@ -46,6 +46,8 @@ def lottery_claims(name: str, curve: Curve, target: float) -> Claims:
         known = curve.sparsities(control)
         at = max((s for s in known if s <= judged), default=known[0])
         yield _control(name, curve, control, at)
+    if curve.sparsities("longer_dense"):
+        yield _longer(name, curve)
 
 
 def size_claims(name: str, sizes: Mapping[float, Sequence[Mapping[str, Any]]], winning: float | None) -> Claims:
@@ -81,6 +83,16 @@ def _why(curve: Curve, kind: str, sparsity: float) -> str:
         return "every round wins, and none was sparser"
     mean = curve.mean(kind, sparser)
     return f"the mean at {sparser:.1%}, the next round, is {mean:.4f}; {winning_score(curve):.4f} is needed"
+
+
+def _longer(name: str, curve: Curve) -> dict[str, Any]:
+    """How much better the `rate_ticket` is than a dense model that has learnt as long; without a target."""
+    at = winning_sparsity(curve, "rate_ticket") or curve.sparsities("rate_ticket")[0]
+    found = differences(curve, "rate_ticket", "longer_dense", at)
+    claim = make_claim(
+        f"{name}.rate_ticket.above.longer_dense", statistics.fmean(found), curve.metric, t_interval(found), curve.n
+    )
+    return claim | {"sparsity": at}
 
 
 def _control(name: str, curve: Curve, control: str, sparsity: float) -> dict[str, Any]:

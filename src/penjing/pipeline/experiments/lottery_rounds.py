@@ -57,6 +57,14 @@ def play_tickets(space: Workspace, player: Player, dense: Path, sparsities: Sequ
         yield before
 
 
+def play_longer(space: Workspace, player: Player, dense: Path, sparsities: Sequence[float]) -> Iterator[Path]:
+    """One round of the whole network for each sparsity, every one from the weights before it."""
+    before = dense
+    for sparsity in sparsities:
+        before = _play_whole(space, player, before, sparsity)
+        yield before
+
+
 def play_masked(
     space: Workspace, player: Player, found: Path, sparsity: float, change: Callable[[Masks], Masks] = lambda m: m
 ) -> Path:
@@ -92,6 +100,17 @@ def _play_ticket(space: Workspace, player: Player, before: Path, sparsity: float
 
     name = player.kind.replace("_", "-")
     return space.stage(name, work, inputs=[before], settings={**_identity(player, sparsity), "following": following})
+
+
+def _play_whole(space: Workspace, player: Player, before: Path, sparsity: float) -> Path:
+    def work(folder: Path) -> None:
+        lottery = player.make(folder / CHECKPOINTS)
+        masks = full_masks(lottery.make_model(), lottery.names)
+        done = play_round(lottery, masks, load_file(before / "weights.safetensors"))
+        _write(folder, player, player.kind, sparsity, done, None)
+        save_file(dict(done.weights), folder / "weights.safetensors")
+
+    return space.stage("longer-dense", work, inputs=[before], settings=_identity(player, sparsity))
 
 
 def _write(folder: Path, player: Player, kind: str, sparsity: float, done: Round, following: float | None) -> None:

@@ -2,11 +2,11 @@
 
 Pruned are the six matrices of each layer and the pooler, at 10% of the original weights a round, all ranked together;
 embeddings and head stay dense, and everything, the head included, is rewound to the pre-trained start; beside that, the
-learning rate alone is rewound (Renda et al. 2020, arXiv 2003.02389), where a round goes on from the weights before it.
-Made to fit two cores: a training is one epoch over a fixed sample of the training text (the paper: three epochs over
-all of it), its score the accuracy on the validation text after the last step, and the controls are trained at the
-sparsity that is asked of the ticket alone: 18 trainings a seed. A seed decides the head's first weights, the order of
-the text and dropout.
+learning rate alone is rewound (Renda et al. 2020, arXiv 2003.02389), where a round goes on from the weights before it,
+and stands beside a dense model that has learnt as long. Made to fit two cores: a training is one epoch over a fixed
+sample of the training text (the paper: three epochs over all of it), its score the accuracy on the validation text
+after the last step, and the controls are trained at the sparsity that is asked of the ticket alone: 25 trainings a
+seed. A seed decides the head's first weights, the order of the text and dropout.
 """
 
 from __future__ import annotations
@@ -34,13 +34,15 @@ from ..reading import read_data
 from ..sections import Recipe
 from ..text_files import read_split
 from ..workspace import Workspace
-from .lottery_rounds import Player, play_dense, play_masked, play_tickets
+from .lottery_rounds import Player, play_dense, play_longer, play_masked, play_tickets
 
 MATRICES = (
     "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
     "intermediate.dense", "output.dense",
 )  # fmt: skip
 """Of each layer, as transformers names them."""
+GOING_ON = ("rate_ticket", "longer_dense")
+"""Kinds whose rounds start from the weights before them."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ def play_sst2(space: Workspace, task: Sst2, seed: int, measure_bytes: bool) -> I
 
         def make(folder: Path) -> Lottery:
             training = sst2_training(task, seed, folder)
-            lottery = Lottery(make_model, training, names, keep_weights=kind == "rate_ticket")
+            lottery = Lottery(make_model, training, names, keep_weights=kind in GOING_ON)
             return with_shuffled_weights(lottery, seed) if shuffled else lottery
 
         settings = {"model": task.recipe.teacher.model, "task": task.recipe.task.model_dump(), **asdict(task.settings)}
@@ -161,6 +163,7 @@ def play_sst2(space: Workspace, task: Sst2, seed: int, measure_bytes: bool) -> I
     tickets = dict(zip(sparsities, play_tickets(space, player("ticket"), dense, sparsities), strict=True))
     yield from tickets.values()
     yield from play_tickets(space, player("rate_ticket"), dense, sparsities)
+    yield from play_longer(space, player("longer_dense"), dense, sparsities)
     for sparsity in task.settings.controls:
         found = tickets[sparsity]
         masked = player("random_mask")
@@ -171,7 +174,7 @@ def play_sst2(space: Workspace, task: Sst2, seed: int, measure_bytes: bool) -> I
 
 def count_sst2(settings: Sst2Settings) -> int:
     """How many folders `play_sst2` gives for one seed."""
-    return 1 + 2 * settings.rounds + len(CONTROLS) * len(settings.controls)
+    return 1 + 3 * settings.rounds + len(CONTROLS) * len(settings.controls)
 
 
 def _logits(model: nn.Module, batch: Batch) -> Tensor:

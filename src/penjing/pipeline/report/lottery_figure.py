@@ -20,12 +20,14 @@ WORDS = {
     "early_ticket": "ticket, rewound to an early step",
     "rate_ticket": "ticket, learning rate rewound",
     "transferred_mask": "mask from another task",
+    "longer_dense": "dense, learning rate rewound as often",
     "random_mask": "random mask",
     "random_weights": "ticket's mask, random weights",
     "shuffled_weights": "ticket's mask, shuffled weights",
 }
 COLOURS = {kind: colour(i) for i, kind in enumerate(("ticket", "random_mask", "early_ticket", "rate_ticket"))} | {
     "random_weights": colour(4), "shuffled_weights": colour(6), "transferred_mask": colour(7),
+    "longer_dense": colour(5),
 }  # fmt: skip
 REMAINING = (100, 50, 20, 10, 5, 2, 1)
 """Ticks, in per cent of the weights, where they are on a log scale."""
