@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import combinations
 
 import pytest
@@ -14,6 +15,7 @@ from penjing.compress.models.bert import BertShape
 from penjing.compress.models.encoder import LayerShape
 from penjing.compress.prune.costs import LatencyTable, cost_of, shape_after
 from penjing.compress.prune.importances import Importances
+from penjing.compress.prune.make_plan import Budget, choose_units
 from penjing.compress.prune.search import linear_cost, search
 from penjing.compress.prune.units import Encoder, Shape, UnitMasks, full_masks
 from penjing.runtime.errors import PruningError
@@ -182,3 +184,20 @@ def test_a_budget_below_the_smallest_model_or_not_below_the_dense_one_is_refused
 def test_importances_of_another_model_are_refused() -> None:
     with pytest.raises(PruningError, match=r"importances are of 3 layers.*take both from the same model"):
         search(tiny_bert().config, random_importances(tiny_mobilebert().config), weighted(1, 1), 50)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `choose_units` reads of a recipe."""
+
+    layers: int | None = None
+    vocabulary: int | None = None
+    units: str = "fisher"
+    rate: float | None = None
+    multiple: int = 1
+
+
+@pytest.mark.parametrize("limit", [10.0, 1e9])
+def test_an_impossible_budget_is_told_before_any_text_is_read(limit: float) -> None:
+    with pytest.raises(PruningError, match="the budget is"):
+        choose_units(tiny_bert(), Settings(), [], Budget("parameters", limit, 16), None)

@@ -140,6 +140,20 @@ def test_an_impossible_budget_is_one_line_with_the_nearest_possible(
         assert "the budget is" in error
 
 
+def test_a_recipe_without_a_plan_is_told_before_anything_is_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = {key: value for key, value in cut_recipe(tmp_path).items() if key != "prune"}
+    sparse = {**whole, "prune": {"units": None, "sparsity": 0.5}}
+    for raw, words in ((whole, "has no section `prune`"), (sparse, "only sets weights to zero")):
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+        code, _, error = run_command(
+            ["prune", "plan", str(tmp_path / "recipe.yaml"), "--out", str(tmp_path / "out")], capsys
+        )
+        assert (code, error.count("\n")) == (2, 1) and words in error
+        assert not (tmp_path / "out").exists()
+
+
 def test_a_mobilebert_student_is_pruned_too(tmp_path: Path) -> None:
     raw = tiny_recipe(tmp_path)
     raw["export"] = {"formats": ["onnx"]}

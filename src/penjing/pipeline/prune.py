@@ -71,17 +71,21 @@ def cutting_rounds(settings: Prune) -> int:
     return settings.rounds
 
 
+def check_plannable(recipe: Recipe) -> None:
+    """Raises PruningError for a recipe that has no plan to show."""
+    if cutting_rounds(_settings(recipe)) == 0:
+        raise PruningError(
+            f"the recipe {recipe.name!r} cuts nothing out, its prune.sparsity only sets weights to zero: there is no"
+            " plan to show; `penjing run` does it"
+        )
+
+
 def plan_cut(recipe: Recipe, space: Workspace, sources: Sources, student: Path, index: int) -> Path:
     """`plan.json` of round `index`, and `summary.json`: what was asked, costs before and predicted, the plan's rows.
 
     Learned masks and slimming train the model while they choose: then the trained model lies in the folder too.
     """
     settings = _settings(recipe)
-    if cutting_rounds(settings) == 0:
-        raise PruningError(
-            f"the recipe {recipe.name!r} cuts nothing out, its prune.sparsity only sets weights to zero: there is no"
-            " plan to show; `penjing run` does it"
-        )
     trained = settings.units in TRAINED
     sizes = settings.widths.sizes if index == 0 else {}
     table = latency_table(recipe, space, student, sizes)

@@ -30,7 +30,7 @@ from .general import teach_generally
 from .judge import measure_bundles, write_reports
 from .method_check import check_method
 from .proof import Made, prove_student, prove_teacher
-from .prune import plan_cut, prune_student
+from .prune import check_plannable, plan_cut, prune_student
 from .reading import read_corpora, read_data
 from .recipe import AnyRecipe
 from .retrain import retrain_for_int8
@@ -121,7 +121,11 @@ def make_embedding(recipe: EmbeddingRecipe, space: Workspace) -> MadeEmbedding:
 
 
 def plan_first_round(recipe: Recipe, out: Path) -> Path:
-    """Everything up to the first plan of a cut, whose folder is returned. Nothing is cut."""
+    """Everything up to the first plan of a cut, whose folder is returned. Nothing is cut.
+
+    Raises PruningError, before anything is computed, for a recipe that has no plan.
+    """
+    check_plannable(recipe)
     space = Workspace(out)
     with space.locked():
         sources = make_sources(recipe, space)

@@ -120,7 +120,7 @@ def sst2_training(task: Sst2, seed: int, folder: Path) -> Train:
     gold = torch.tensor(task.train.labels)
     plan = TrainingPlan(
         epochs=1, batch_size=settings.batch_size, learning_rate=settings.learning_rate, warmup=settings.warmup,
-        evaluations_per_epoch=1, seed=seed,
+        evaluations_per_epoch=1, seed=seed, keep_best=False,
     )  # fmt: skip
 
     def step_loss(model: nn.Module, indices: list[int]) -> Tensor:
