@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from command import penjing_command, refusal
 
-PUBLISHED = Path(__file__).parents[2] / "docs" / "results" / "sst2-cut.json"
+PUBLISHED = Path(__file__).parents[2] / "docs" / "results" / "sst2-cut-avx2.json"
 KEPT = ("student int8 ONNX", "teacher int8 ONNX")
 Edit = Callable[[dict[str, Any]], object]
 
