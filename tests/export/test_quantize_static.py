@@ -34,7 +34,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     detector = fit_dense_autoencoder(rows, epochs=20)
     assert isinstance(detector, DenseReconstruction)
     write_module(detector, folder / "model.tflite", opset=18, window=1, channels=CHANNELS)
-    quantize_tflite_static(folder / "model.tflite", folder / "int8.tflite", [r[None] for r in rows.astype(np.float32)])
+    quantize_tflite_static(folder / "model.tflite", folder / "int8.tflite", rows)
     return folder / "model.tflite", folder / "int8.tflite"
 
 
@@ -71,5 +71,5 @@ def test_a_row_far_beyond_the_samples_scores_as_far_away(files: tuple[Path, Path
 
 def test_without_samples_there_are_no_ranges(files: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="needs samples to fix its ranges by"):
-        quantize_tflite_static(files[0], tmp_path / "int8.tflite", [])
+        quantize_tflite_static(files[0], tmp_path / "int8.tflite", rows_of(0, 1))
     assert not list(tmp_path.iterdir())

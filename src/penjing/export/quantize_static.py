@@ -8,7 +8,6 @@ networks whose answer comes from a product, which would have 256 values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,23 @@ from numpy.typing import NDArray
 from ..runtime.errors import ExportError
 from .quantize import write_quantized
 
+CALIBRATION_ROWS = 512
+"""As many rows fix the ranges, spread evenly over those that are given."""
 
-def quantize_tflite_static(source: Path, target: Path, samples: Sequence[NDArray[np.float32]]) -> None:
+
+def quantize_tflite_static(source: Path, target: Path, rows: NDArray[Any]) -> None:
     """Writes the static int8 form of `source`, a TFLite file of one signature with one input, to `target`.
 
-    `samples` are inputs, each of the signature's shape. Raises ExportError when there is none, when ai-edge-quantizer
-    is missing or cannot quantize the file.
+    `rows` are inputs [n, ...] of one row each. Raises ExportError when there is none, when ai-edge-quantizer is missing
+    or cannot quantize the file.
     """
-    if not samples:
+    if not len(rows):
         raise ExportError(f"static int8 of {source.name} needs samples to fix its ranges by, none was given")
-    write_quantized(source, target, lambda path: _with_fixed_ranges(path, samples))
+    chosen = np.linspace(0, len(rows) - 1, min(CALIBRATION_ROWS, len(rows))).astype(int)
+    write_quantized(source, target, lambda path: _with_fixed_ranges(path, rows[chosen].astype(np.float32)))
 
 
-def _with_fixed_ranges(source: Path, samples: Sequence[NDArray[np.float32]]) -> Any:
+def _with_fixed_ranges(source: Path, rows: NDArray[np.float32]) -> Any:
     from ai_edge_litert.interpreter import Interpreter
     from ai_edge_quantizer import qtyping, quantizer
 
@@ -39,7 +42,7 @@ def _with_fixed_ranges(source: Path, samples: Sequence[NDArray[np.float32]]) -> 
     model = quantizer.Quantizer(str(source))
     products = qtyping.TFLOperationName.FULLY_CONNECTED
     model.update_quantization_recipe(regex=".*", operation_name=products, op_config=_in_integers())
-    ranges = model.calibrate({signature: [{name: sample} for sample in samples]})
+    ranges = model.calibrate({signature: [{name: row[None]} for row in rows]})
     return model.quantize(ranges).quantized_model
 
 

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ...runtime.errors import PruningError
-from .units import Shape, full_masks
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,3 @@ class Importances:
             yield f"layer {index}: heads", heads
             for part in parts:
                 yield f"layer {index}: neurons", part
-
-
-def equal_importances(shape: Shape) -> Importances:
-    """1 for every unit: what a budget can be tried with before anything is measured."""
-    ones = full_masks(shape)
-    neurons = tuple(tuple(torch.tensor(part) for part in layer) for layer in ones.neurons)
-    return Importances(tuple(torch.tensor(layer) for layer in ones.heads), neurons)

@@ -19,9 +19,8 @@ from .apply import keep_layers
 from .costs import Cost, LatencyTable, cost_of
 from .depth import choose_layers, logit_damage
 from .fisher import diagonal_fisher, mask_gradients, rearrange
-from .importances import equal_importances
 from .plan import PruningPlan, fingerprint_of
-from .search import linear_cost, search
+from .search import check_budget, linear_cost, search
 from .sensitivity import head_sensitivity
 from .units import Encoder, Shape, UnitMasks, full_masks
 from .vocabulary import VocabularyCut, choose_vocabulary
@@ -103,7 +102,7 @@ def choose_units(
     """Which heads and neurons stay within the budget. Raises PruningError when it is an impossible one."""
     cost = search_cost(model, budget, vocabulary)
     # An impossible budget is told now, not after minutes of gradients.
-    search(model.config, equal_importances(model.config), cost, budget.limit, multiple=settings.multiple)
+    check_budget(model.config, cost, budget.limit, multiple=settings.multiple)
     if settings.units == "sensitivity":
         importances = head_sensitivity(model, batches)
         return search(model.config, importances, cost, budget.limit, multiple=settings.multiple)

@@ -65,10 +65,35 @@ def search(
         widths = _nested(neurons.counts[neuron_groups].tolist(), parts)
         return cost(with_units(shape, heads.counts[head_groups].tolist(), widths))
 
-    _check_budget(budget, price(heads.fewest, neurons.fewest), cost(shape))
+    check_budget(
+        shape, cost, budget, smallest_heads=smallest_heads, smallest_neurons=smallest_neurons, multiple=multiple
+    )
     candidates = _candidates(heads, neurons, price, budget)
     best = max(candidates, key=lambda c: heads.importance[c[0]] + neurons.importance[c[1]])
     return UnitMasks(tuple(_factors(heads, best[0])), tuple(_nested(_factors(neurons, best[1]), parts)))
+
+
+def check_budget(
+    shape: Shape, cost: CostOf, budget: float, *, smallest_heads: int = 1, smallest_neurons: int = 8, multiple: int = 1
+) -> None:
+    """Raises PruningError with the nearest possible value for a budget that `search` cannot meet, or that asks for no
+    cut; no importances are needed."""
+    groups = -(-smallest_neurons // multiple)
+    fewest = with_units(
+        shape,
+        [min(layer.heads, smallest_heads) for layer in shape.layers],
+        [tuple(min(width, groups * multiple) for width in layer.feed_forwards) for layer in shape.layers],
+    )
+    smallest, dense = cost(fewest), cost(shape)
+    if not budget >= smallest:
+        raise PruningError(
+            f"the budget is {budget:.10g}, but the smallest model that still has every layer costs"
+            f" {at_least(smallest)}: allow at least that, or cut widths or layers first"
+        )
+    if budget >= dense:
+        raise PruningError(
+            f"the budget is {budget:.10g}, but the model costs {dense:.10g} as it is: ask for less than that"
+        )
 
 
 def linear_cost(shape: Shape, cost: CostOf) -> CostOf:
@@ -147,16 +172,4 @@ def _check_layout(shape: Shape, importances: Importances) -> None:
         raise PruningError(
             f"the importances are of {len(found)} layers with heads and neurons {found}, the model has {wanted}:"
             " take both from the same model"
-        )
-
-
-def _check_budget(budget: float, smallest: float, dense: float) -> None:
-    if not budget >= smallest:
-        raise PruningError(
-            f"the budget is {budget:.10g}, but the smallest model that still has every layer costs"
-            f" {at_least(smallest)}: allow at least that, or cut widths or layers first"
-        )
-    if budget >= dense:
-        raise PruningError(
-            f"the budget is {budget:.10g}, but the model costs {dense:.10g} as it is: ask for less than that"
         )

@@ -31,8 +31,6 @@ from .samples import read_facts, read_part
 from .sections import DetectorRecipe
 
 GOLDENS = 32
-CALIBRATION_ROWS = 512
-"""Of the training part, spread evenly, to fix static ranges by."""
 TEXT_PACKAGES = ("transformers", "tokenizers")
 PACKAGES = ("torch", "scikit-learn", "onnx", "onnxruntime", "litert-torch", "ai-edge-litert", "ai-edge-quantizer")
 
@@ -61,9 +59,7 @@ def _quantize(recipe: DetectorRecipe, data: Path, source: Path, target: Path) ->
     elif recipe.quantize.activations == "dynamic":
         quantize_tflite(source, target)
     else:
-        rows = read_part(data, "train").rows
-        chosen = np.linspace(0, len(rows) - 1, min(CALIBRATION_ROWS, len(rows))).astype(int)
-        quantize_tflite_static(source, target, [row[None].astype(np.float32) for row in rows[chosen]])
+        quantize_tflite_static(source, target, read_part(data, "train").rows)
 
 
 def describe_detector(recipe: DetectorRecipe, space: Workspace, data: Path, files: Path, proof: Path) -> Path:

@@ -42,7 +42,7 @@ def play_dense(space: Workspace, player: Player, first: float) -> Path:
 
     def work(folder: Path) -> None:
         lottery = player.make(folder / CHECKPOINTS)
-        done = play_round(lottery, full_masks(lottery.make_model(), lottery.names))
+        done = play_round(lottery, _whole(lottery))
         _write(folder, player, "dense", 0.0, done, first)
         save_file(dict(done.weights), folder / "weights.safetensors")
 
@@ -53,7 +53,7 @@ def play_tickets(space: Workspace, player: Player, dense: Path, sparsities: Sequ
     """One round for each of the rising sparsities, pruned from the one before; the first from the dense round."""
     before = dense
     for sparsity, following in zip(sparsities, [*sparsities[1:], None], strict=True):
-        before = _play_ticket(space, player, before, sparsity, following)
+        before = _play_round(space, player, before, sparsity, following, _found(before))
         yield before
 
 
@@ -61,7 +61,7 @@ def play_longer(space: Workspace, player: Player, dense: Path, sparsities: Seque
     """One round of the whole network for each sparsity, every one from the weights before it."""
     before = dense
     for sparsity in sparsities:
-        before = _play_whole(space, player, before, sparsity)
+        before = _play_round(space, player, before, sparsity, None, _whole)
         yield before
 
 
@@ -89,11 +89,16 @@ def read_sizes(folder: Path) -> list[dict[str, Any]] | None:
     return sizes
 
 
-def _play_ticket(space: Workspace, player: Player, before: Path, sparsity: float, following: float | None) -> Path:
+def _play_round(
+    space: Workspace, player: Player, before: Path, sparsity: float, following: float | None,
+    masks_of: Callable[[Lottery], Masks],
+) -> Path:  # fmt: skip
+    """One training after the round in `before`, under what `masks_of` gives."""
+
     def work(folder: Path) -> None:
         lottery = player.make(folder / CHECKPOINTS)
         weights = load_file(before / "weights.safetensors") if lottery.keep_weights else None
-        done = play_round(lottery, load_masks(before / "next.safetensors"), weights)
+        done = play_round(lottery, masks_of(lottery), weights)
         _write(folder, player, player.kind, sparsity, done, following)
         if lottery.keep_weights:
             save_file(dict(done.weights), folder / "weights.safetensors")
@@ -102,15 +107,12 @@ def _play_ticket(space: Workspace, player: Player, before: Path, sparsity: float
     return space.stage(name, work, inputs=[before], settings={**_identity(player, sparsity), "following": following})
 
 
-def _play_whole(space: Workspace, player: Player, before: Path, sparsity: float) -> Path:
-    def work(folder: Path) -> None:
-        lottery = player.make(folder / CHECKPOINTS)
-        masks = full_masks(lottery.make_model(), lottery.names)
-        done = play_round(lottery, masks, load_file(before / "weights.safetensors"))
-        _write(folder, player, player.kind, sparsity, done, None)
-        save_file(dict(done.weights), folder / "weights.safetensors")
+def _found(before: Path) -> Callable[[Lottery], Masks]:
+    return lambda _: load_masks(before / "next.safetensors")
 
-    return space.stage("longer-dense", work, inputs=[before], settings=_identity(player, sparsity))
+
+def _whole(lottery: Lottery) -> Masks:
+    return full_masks(lottery.make_model(), lottery.names)
 
 
 def _write(folder: Path, player: Player, kind: str, sparsity: float, done: Round, following: float | None) -> None:
