@@ -15,10 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from command import penjing_command
+from tiny_bundle import rehash
 from tiny_detector_bundle import FEATURES, FILES, WINDOW, series, shared_detector_bundle
 
 import penjing
+from penjing.export.tflite_edit import add_buffer, edited
 from penjing.pipeline.sample_lines import SampleLines
 from penjing.runtime import load_detector
 from penjing.runtime.bundle import open_bundle
@@ -277,6 +280,26 @@ def test_calibrate_moves_every_threshold_and_nothing_else(
     assert penjing_command("verify", bundle) == 0
     assert penjing_command("inspect", bundle) == 0
     assert "threshold of model.onnx\t" in capsys.readouterr().out
+
+
+def test_calibrate_says_that_metadata_inside_a_tflite_file_keep_the_old_threshold(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def with_metadata(model: Any) -> None:
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = "TFLITE_METADATA", add_buffer(model, np.zeros(4, np.uint8))
+        model.metadata = [*(model.metadata or []), entry]
+
+    file, held_out = Path(bundle, "model.tflite"), write(tmp_path, csv_text(HELD_OUT))
+    assert penjing_command("calibrate", bundle, held_out, "--false-alarms", "0.02") == 0
+    assert "metadata" not in capsys.readouterr().err
+    file.write_bytes(edited(file.read_bytes(), with_metadata))
+    rehash(Path(bundle), file.name)
+    assert penjing_command("calibrate", bundle, held_out, "--false-alarms", "0.05") == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "metadata" in line]
+    assert len(told) == 1 and told[0].endswith(
+        "model.tflite itself is unchanged: other readers of its metadata still find the threshold of its export"
+    )
 
 
 def test_labels_leave_anomalies_out_or_choose_the_best_f1(

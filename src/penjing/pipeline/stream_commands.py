@@ -36,6 +36,8 @@ Threads = Annotated[int, typer.Option(min=1, help="Threads of the engine.")]
 COLUMNS, WIDTHS = ("time", "line", "score", "threshold", "alarm", "drivers"), (27, 8, 12, 12, 5, 0)
 _A_DATE = 1e8
 """Seconds beyond this are since 1970, and shown as a date."""
+_TFLITE_METADATA = b"TFLITE_METADATA"
+"""The name by which a TFLite file holds them; there the threshold is, too."""
 
 
 def watch(
@@ -122,6 +124,9 @@ def calibrate(
     for warning in dict.fromkeys(few_rows(new[cell[0]]) for cell in cells):
         if warning:
             note(warning)
+    for file in (cell[0] for cell in cells):
+        if _TFLITE_METADATA in opened.verified(file).read_bytes():
+            note(f"{file} itself is unchanged: other readers of its metadata still find the threshold of its export")
 
 
 def _answers(stream: Stream, lines: SampleLines, source: str, follow: bool) -> Iterator[tuple[Rows, Answers]]:
