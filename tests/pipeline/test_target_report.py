@@ -242,8 +242,19 @@ def test_temperature_and_clock_are_drawn_where_they_are_known(folder: Path) -> N
     assert ">MHz</text>" in page
     assert ">°C</text>" in page
     assert "40 to 59 °C, 1,200 to 1,800 MHz" in page_text(folder, "board")
-    assert "No sensor of temperature or clock was readable here." in page_text(folder, "phone")
+    assert "No sensor of temperature or clock was read meanwhile." in page_text(folder, "phone")
     assert ">MHz</text>" not in (folder / "phone.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("at", "is_drawn"), [(19.5, True), (-60.0, False), (60.0, False)])
+def test_a_single_reading_is_drawn_if_it_was_taken_meanwhile(
+    here: Run, tmp_path: Path, at: float, is_drawn: bool
+) -> None:
+    write_target_report([replace(here, sensors=(SensorReading(BEGAN + at, 41.0, None),))], ["here"], tmp_path)
+    (page,) = (path for path in tmp_path.glob("*.html") if path.name != "index.html")
+    text = page.read_text(encoding="utf-8")
+    assert (">°C</text>" in text) == is_drawn
+    assert ("No sensor of temperature or clock was read meanwhile." in text) != is_drawn
 
 
 def test_a_long_run_is_drawn_small(folder: Path) -> None:

@@ -71,8 +71,10 @@ def _time_row(run: Run, m: Measurement) -> tuple[str, ...]:
 
 
 def _memory_rows(use: MemoryUse) -> list[tuple[str, ...]]:
+    """Of the stages of which the machine tells anything."""
     figures = ("private_dirty_mb", "mapped_file_mb", "rss_mb", "pss_mb")
-    return [(use.subject, s.name, *(_mb(getattr(s, figure)) for figure in figures)) for s in use.stages]
+    rows = [(use.subject, s.name, *(_mb(getattr(s, figure)) for figure in figures)) for s in use.stages]
+    return [row for row in rows if any(row[2:])]
 
 
 def _mb(value: float | None) -> str:

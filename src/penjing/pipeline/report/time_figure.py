@@ -5,6 +5,7 @@ A panel a condition. Long runs are drawn as a few hundred stretches. Left out: c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -42,7 +43,7 @@ def has_times(run: Run) -> bool:
 def latency_over_time(run: Run, colours: Mapping[str, str]) -> Picture:
     """A line a file through the medians of its rounds, a band from the 10th to the 90th of a hundred calls."""
     conditions = _conditions(run)
-    seen = [field for field in SENSORS if any(getattr(r, field) is not None for r in run.sensors)]
+    seen = [field for field in SENSORS if any(_readings(run, field, *_ends(run, c)) for c in conditions)]
     columns = 2 if len(conditions) == 4 else min(COLUMNS, len(conditions))
     lines = -(-len(conditions) // columns)
     heights = [1.7, *[0.75] * len(seen)]
@@ -60,13 +61,13 @@ def latency_over_time(run: Run, colours: Mapping[str, str]) -> Picture:
         handles = [Line2D([], [], color=colours[label], linewidth=1.6, label=short(label, 40)) for label in drawn]
         figure.legend(handles=handles, loc="outside upper left", ncols=3)
         svg = figure_svg(figure, "overtime")
-    return Picture("over-time", "Latency over time", svg, _caption(run), _alt(run, conditions))
+    return Picture("over-time", "Latency over time", svg, _caption(seen), _alt(run, conditions))
 
 
-def _caption(run: Run) -> str:
+def _caption(seen: Sequence[str]) -> str:
     caption = "A line: the median of each round. A band: the middle eight of ten calls."
-    if sensor_words(run.sensors) == sensor_words(()):
-        return f"{caption} No sensor of temperature or clock was readable here."
+    if not seen:
+        return f"{caption} No sensor of temperature or clock was read meanwhile."
     return f"{caption} Below: the hottest zone, and the slowest core's clock, as far as the device shows them."
 
 
@@ -84,10 +85,9 @@ def _draw(
     is_first: bool,
 ) -> None:  # fmt: skip
     """One condition: latency in the first panel, a sensor in each of the others."""
-    timed = _timed(run, condition)
-    first, last = min(m.starts[0] for m in timed), max(m.starts[-1] for m in timed)
+    first, last = _ends(run, condition)
     unit, length = next((unit, length) for least, unit, length in UNITS if last - first >= least)
-    for measured in timed:
+    for measured in _timed(run, condition):
         _latency_line(panels[0], measured, first, length, colours[measured.subject])
     _latency_scale(panels[0])
     panels[0].set_title(condition.words, loc="left")
@@ -132,9 +132,11 @@ def _latency_scale(panel: Axes) -> None:
 
 def _sensor_line(panel: Axes, run: Run, field: str, span: tuple[float, float], length: float) -> None:
     """The readings from `span[0]` to `span[1]`, on the scale of the whole run's, alike in all panels."""
-    log = [(r.at, getattr(r, field)) for r in between(run.sensors, *span) if getattr(r, field) is not None]
+    log = _readings(run, field, *span)
     panel.plot([(at - span[0]) / length for at, _ in log], [value for _, value in log], color=SENSORS[field][1])
-    values = [getattr(r, field) for r in run.sensors if getattr(r, field) is not None]
+    if len(log) == 1:  # which makes no line, and may lie just outside
+        panel.axhline(log[0][1], color=SENSORS[field][1])
+    values = [value for _, value in _readings(run, field)]
     air = max(0.1 * (max(values) - min(values)), 0.05 * max(values))
     panel.set_ylim(min(values) - air, max(values) + air)
     panel.yaxis.set_major_locator(MaxNLocator(nbins=3))
@@ -147,8 +149,20 @@ def _conditions(run: Run) -> list[Condition]:
 
 
 def _span(run: Run, condition: Condition) -> float:
+    first, last = _ends(run, condition)
+    return last - first
+
+
+def _ends(run: Run, condition: Condition) -> tuple[float, float]:
+    """Seconds since 1970 of its first and of its last round."""
     timed = _timed(run, condition)
-    return max(m.starts[-1] for m in timed) - min(m.starts[0] for m in timed)
+    return min(m.starts[0] for m in timed), max(m.starts[-1] for m in timed)
+
+
+def _readings(run: Run, field: str, first: float = -math.inf, last: float = math.inf) -> list[tuple[float, float]]:
+    """Time and value, where the device shows it."""
+    readings = between(run.sensors, first, last)
+    return [(r.at, getattr(r, field)) for r in readings if getattr(r, field) is not None]
 
 
 def _timed(run: Run, condition: Condition) -> list[Measurement]:
