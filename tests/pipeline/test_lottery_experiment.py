@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,21 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 from penjing.compress.prune.lottery import draw
 from penjing.compress.prune.lottery_curve import CONTROLS, KINDS, TICKETS, Curve, Point
 from penjing.compress.prune.weight_masks import load_masks, sparsity_of
+from penjing.compress.teacher import load_encoder
+from penjing.compress.tokens import tokenize
 from penjing.pipeline.claims import t_interval
 from penjing.pipeline.experiments.lottery import publish_digits
 from penjing.pipeline.experiments.lottery_claims import lottery_claims
 from penjing.pipeline.experiments.lottery_digits import DigitsSettings, count_digits, digits_lottery, digits_training
 from penjing.pipeline.experiments.lottery_rounds import read_point
-from penjing.pipeline.experiments.lottery_sst2 import Sst2Settings, count_sst2, encoder_matrices, play_sst2, read_sst2
+from penjing.pipeline.experiments.lottery_sst2 import (
+    Sst2Settings,
+    count_sst2,
+    encoder_matrices,
+    play_sst2,
+    read_sst2,
+    taught_loss,
+)
 from penjing.pipeline.recipe import check_recipe
 from penjing.pipeline.workspace import Workspace
 
@@ -105,7 +115,8 @@ def test_three_seeds_on_sst2_are_75_trainings_and_controls_stand_where_a_ticket_
     assert set(settings.controls) <= set(settings.sparsities()) and max(settings.sparsities()) == 0.7
 
 
-def test_an_encoder_is_pruned_in_its_matrices_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("taught", [True, False])
+def test_an_encoder_is_pruned_in_its_matrices_alone(tmp_path: Path, taught: bool) -> None:
     write_encoder(tmp_path / "encoder")
     for name, count in (("train", 64), ("dev", 32)):
         write_table(tmp_path / f"{name}.tsv", count, seed=count)
@@ -117,11 +128,12 @@ def test_an_encoder_is_pruned_in_its_matrices_alone(tmp_path: Path) -> None:
         },
         "a test",
     )  # fmt: skip
-    settings = Sst2Settings(sentences=48, batch_size=16, rate=0.4, rounds=1, controls=(0.4,))
+    settings = Sst2Settings(sentences=48, batch_size=16, rate=0.4, rounds=1, controls=(0.4,), taught=taught)
     space = Workspace(tmp_path / "out")
     task = read_sst2(recipe, settings, space)
     names = encoder_matrices(task.encoder(1))
     assert len(task.train.texts) == 48 and len(names) == 2 * 6 + 1
+    assert (task.teacher is not None) == taught
     folders = list(play_sst2(space, task, 1, measure_bytes=False))
     assert len(folders) == count_sst2(settings)
     kinds = [read_point(folder).kind for folder in folders]
@@ -130,6 +142,18 @@ def test_an_encoder_is_pruned_in_its_matrices_alone(tmp_path: Path) -> None:
     ]  # fmt: skip
     masks = load_masks(folders[1] / "masks.safetensors")
     assert tuple(masks) == tuple(sorted(names)) and sparsity_of(masks) == pytest.approx(0.4, abs=1e-4)
+
+
+def test_a_teacher_that_is_taught_by_itself_has_nothing_to_learn(tmp_path: Path) -> None:
+    write_encoder(tmp_path)
+    teacher, _ = load_encoder(str(tmp_path), ("negative", "positive"), 24)
+    batch = tokenize(("a good film", "bad"), tmp_path, 24).batch([0, 1])
+    assert float(taught_loss(teacher.eval(), teacher, batch).detach()) == pytest.approx(0, abs=1e-6)
+    student = copy.deepcopy(teacher)
+    torch.nn.init.zeros_(student.classifier.weight)
+    loss = taught_loss(student, teacher, batch)
+    loss.backward()
+    assert float(loss.detach()) > 1e-6 and all(p.grad is None for p in teacher.parameters())
 
 
 def test_a_missed_target_and_a_control_as_good_as_the_ticket_are_written_down() -> None:

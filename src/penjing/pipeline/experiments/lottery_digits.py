@@ -75,7 +75,7 @@ class DigitsSettings:
         return shares_of_remaining(self.rate, self.rounds)
 
 
-CNN = DigitsSettings(network="cnn", rounds=12, tickets_alone=True)
+CNN = DigitsSettings(network="cnn", tickets_alone=True)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ learning rate alone is rewound (Renda et al. 2020, arXiv 2003.02389), where a ro
 and stands beside a dense model that has learnt as long. Made to fit two cores: a training is one epoch over a fixed
 sample of the training text (the paper: three epochs over all of it), its score the accuracy on the validation text
 after the last step, and the controls are trained at the sparsity that is asked of the ticket alone: 25 trainings a
-seed. A seed decides the head's first weights, the order of the text and dropout.
+seed. So few texts teach little by their labels; unless `taught` is off, all kinds learn what the recipe's fine-tuned
+teacher makes of them instead, layer by layer. A seed decides the head's first weights, the order of the text and
+dropout.
 """
 
 from __future__ import annotations
@@ -23,13 +25,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...compress.data import Split
+from ...compress.distill.losses import feature_map_loss, logits_loss
 from ...compress.prune.lottery import Lottery, MakeModel, Train, shares_of_original, with_shuffled_weights
 from ...compress.prune.lottery_curve import CONTROLS
 from ...compress.prune.weight_masks import random_masks
-from ...compress.teacher import accuracy, load_encoder, locate_teacher
+from ...compress.teacher import accuracy, load_encoder, load_teacher, locate_teacher
 from ...compress.tokens import Batch, TokenizedTexts, tokenize
 from ...compress.training import TrainingPlan, device_of, train
 from ...runtime.errors import PruningError
+from ..fit import train_teacher
 from ..reading import read_data
 from ..sections import Recipe
 from ..text_files import read_split
@@ -47,7 +51,9 @@ GOING_ON = ("rate_ticket", "longer_dense")
 
 @dataclass(frozen=True)
 class Sst2Settings:
-    """How the encoder is trained and pruned. The controls are trained at `controls` alone."""
+    """How the encoder is trained and pruned. The controls are trained at `controls` alone. `taught`: by the recipe's
+    teacher, not by labels.
+    """
 
     sentences: int = 10_000
     batch_size: int = 32
@@ -56,6 +62,7 @@ class Sst2Settings:
     rate: float = 0.1
     rounds: int = 7
     controls: tuple[float, ...] = (0.5,)
+    taught: bool = True
 
     def sparsities(self) -> tuple[float, ...]:
         """Of each round."""
@@ -64,12 +71,13 @@ class Sst2Settings:
 
 @dataclass(frozen=True)
 class Sst2:
-    """The recipe's model and text, cut and tokenized once."""
+    """The recipe's model and text, cut and tokenized once; `teacher` is None where labels teach."""
 
     recipe: Recipe
     settings: Sst2Settings
     train: Split
     validation: Split
+    teacher: Any
 
     @cached_property
     def tokens(self) -> tuple[TokenizedTexts, TokenizedTexts]:
@@ -94,12 +102,13 @@ class Sst2:
 
 
 def read_sst2(recipe: Recipe, settings: Sst2Settings, space: Workspace) -> Sst2:
-    """The validation text, and a sample of the training text that is the same for every seed."""
+    """The validation text, a sample of the training text that is the same for every seed, and the teacher."""
     data = read_data(recipe, space)
     whole = read_split(data / "train.jsonl")
     rows = random.Random(0).sample(range(len(whole.texts)), min(settings.sentences, len(whole.texts)))
     sample = Split(tuple(whole.texts[i] for i in rows), tuple(whole.labels[i] for i in rows))
-    return Sst2(recipe, settings, sample, read_split(data / "validation.jsonl"))
+    teacher = load_teacher(train_teacher(recipe, space, data)) if settings.taught else None
+    return Sst2(recipe, settings, sample, read_split(data / "validation.jsonl"), teacher)
 
 
 def encoder_matrices(encoder: Any) -> tuple[str, ...]:
@@ -124,7 +133,10 @@ def sst2_training(task: Sst2, seed: int, folder: Path) -> Train:
     )  # fmt: skip
 
     def step_loss(model: nn.Module, indices: list[int]) -> Tensor:
-        logits = _logits(model, texts.batch(indices))
+        batch = texts.batch(indices)
+        if task.teacher is not None:
+            return taught_loss(model, task.teacher.to(device_of(model)), batch)
+        logits = _logits(model, batch)
         return F.cross_entropy(logits.float(), gold[indices].to(logits.device))
 
     def run(model: nn.Module, start_step: int, stop_step: int | None) -> float:
@@ -140,11 +152,25 @@ def sst2_training(task: Sst2, seed: int, folder: Path) -> Train:
     return run
 
 
+def taught_loss(model: nn.Module, teacher: nn.Module, batch: Batch) -> Tensor:
+    """Softened logits, and the feature maps of every layer: the model has its teacher's shape."""
+    with torch.no_grad():
+        wanted = _outputs(teacher, batch, output_hidden_states=True)
+    found = _outputs(model, batch, output_hidden_states=True)
+    mask = batch.to(device_of(model)).attention_mask.float()
+    loss = logits_loss(found.logits.float(), wanted.logits.float())
+    for ours, theirs in zip(found.hidden_states[1:], wanted.hidden_states[1:], strict=True):
+        loss = loss + feature_map_loss(ours.float(), theirs.float(), mask)
+    return loss
+
+
 def play_sst2(space: Workspace, task: Sst2, seed: int, measure_bytes: bool) -> Iterator[Path]:
     """All rounds of one seed, as their folders: dense, both tickets, then the controls where they are trained."""
     sparsities = task.settings.sparsities()
     names = encoder_matrices(task.encoder(seed))
     pretrained: MakeModel = lambda: task.encoder(seed)  # noqa: E731
+    recipe = task.recipe
+    settings = {"teacher": recipe.teacher.model_dump(), "task": recipe.task.model_dump(), **asdict(task.settings)}
 
     def player(kind: str) -> Player:
         make_model = (lambda: task.random_encoder(seed)) if kind == "random_weights" else pretrained
@@ -155,7 +181,6 @@ def play_sst2(space: Workspace, task: Sst2, seed: int, measure_bytes: bool) -> I
             lottery = Lottery(make_model, training, names, keep_weights=kind in GOING_ON)
             return with_shuffled_weights(lottery, seed) if shuffled else lottery
 
-        settings = {"model": task.recipe.teacher.model, "task": task.recipe.task.model_dump(), **asdict(task.settings)}
         return Player(kind, seed, make, settings, measure_bytes and kind == "ticket")
 
     dense = play_dense(space, player("ticket"), sparsities[0])
@@ -178,6 +203,10 @@ def count_sst2(settings: Sst2Settings) -> int:
 
 
 def _logits(model: nn.Module, batch: Batch) -> Tensor:
-    own = batch.to(device_of(model))
-    logits: Tensor = model(input_ids=own.input_ids, attention_mask=own.attention_mask).logits
+    logits: Tensor = _outputs(model, batch).logits
     return logits
+
+
+def _outputs(model: nn.Module, batch: Batch, **wanted: bool) -> Any:
+    own = batch.to(device_of(model))
+    return model(input_ids=own.input_ids, attention_mask=own.attention_mask, **wanted)
