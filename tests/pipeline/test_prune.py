@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,25 @@ def test_the_plan_is_shown_without_cutting(
     assert lines[1].split("\t")[:3] == ["embedding width", "16", "32"]
     assert any(line.startswith("vocabulary rows\t70\t") for line in lines)
     assert "asked\tparameters at most 9,000" in lines
+
+
+@pytest.mark.parametrize("edited", ['{"masks": 3', '{"fingerprint": "0123456789abcdef"}'])
+def test_a_plan_edited_into_nonsense_is_made_again_by_showing_it(
+    finished: tuple[dict[str, Any], Path], capsys: pytest.CaptureFixture[str], tmp_path: Path, edited: str
+) -> None:
+    raw, out = finished
+    (tmp_path / "cut.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    own = shutil.copytree(out, tmp_path / "out")
+    plan = next(own.glob("pruning-plan-*/plan.json"))
+    made = plan.read_text(encoding="utf-8")
+    changed = edited if edited.endswith("3") else json.dumps({**json.loads(made), **json.loads(edited)})
+    plan.write_text(changed, encoding="utf-8")
+    shutil.rmtree(next(own.glob("pruned-*")))
+    code, _, said = run_command(["run", str(tmp_path / "cut.yaml"), "--out", str(own)], capsys)
+    assert code == 2 and said.endswith("with `penjing prune plan`\n")
+    code, shown, said = run_command(["prune", "plan", str(tmp_path / "cut.yaml"), "--out", str(own)], capsys)
+    assert code == 0 and "it is made again" in said and "embedding width" in shown
+    assert plan.read_text(encoding="utf-8") == made
 
 
 def test_a_text_named_by_the_recipe_keeps_its_words(finished: tuple[dict[str, Any], Path], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ anything is chosen or cut (`compress/prune`).
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from ..compress.models.checkpoint import STUDENT_NAME, load_student, save_studen
 from ..compress.prune.apply import apply_plan
 from ..compress.prune.costs import LatencyTable
 from ..compress.prune.make_plan import Budget, choose_units, cost_with_rows, structure
-from ..compress.prune.plan import PruningPlan, read_plan, write_plan
+from ..compress.prune.plan import PruningPlan, check_plan, read_plan, write_plan
 from ..compress.prune.rescale import refit_outputs
 from ..compress.prune.table import plan_rows, shape_of_plan
 from ..compress.prune.tokenizer_cut import write_cut_tokenizer
@@ -35,6 +36,7 @@ from .recipe import resolve_path
 from .recovery import recover, recovery_settings
 from .sections import Recipe
 from .sparsify import sparsify
+from .terminal import note
 from .text_files import read_split, write_json
 from .workspace import Workspace
 
@@ -122,12 +124,24 @@ def plan_cut(recipe: Recipe, space: Workspace, sources: Sources, student: Path, 
     return space.stage("pruning-plan", work, inputs=inputs, settings=own_settings, collective=trained)
 
 
+def plan_to_show(recipe: Recipe, space: Workspace, sources: Sources, student: Path) -> Path:
+    """The first round's `plan_cut`; what was edited since and does not fit its model any more is made again."""
+    folder = plan_cut(recipe, space, sources, student, 0)
+    try:
+        check_plan(read_plan(folder), load_student(_origin(folder, student)))
+    except PruningError:
+        note(f"the plan in {folder} does not fit its model any more: it is made again")
+        shutil.rmtree(folder)
+        return plan_cut(recipe, space, sources, student, 0)
+    return folder
+
+
 def cut_and_recover(recipe: Recipe, space: Workspace, sources: Sources, student: Path, plan: Path) -> Path:
     """The smaller student, its tokenizer, its alignment with the teacher, and `history.json`."""
 
     def work(folder: Path) -> None:
         began = time.monotonic()
-        origin = plan if (plan / STUDENT_NAME).exists() else student
+        origin = _origin(plan, student)
         cut, model = read_plan(plan), load_student(origin)
         batches = calibration(recipe, sources.data, student)
         small = apply_plan(model, cut, mend=lambda whole, part: refit_outputs(whole, part, batches))
@@ -163,6 +177,11 @@ def align(alignment: Alignment, plan: PruningPlan) -> Alignment:
     alignment = alignment if basis is None else alignment.after_hidden(basis)
     kept = tuple(tuple(i for i, factor in enumerate(layer) if factor) for layer in plan.masks.heads)
     return alignment.after_layers(plan.layers).after_heads(kept)
+
+
+def _origin(plan: Path, student: Path) -> Path:
+    """The folder of the model that the plan was made for: a plan may come with one that was trained for it."""
+    return plan if (plan / STUDENT_NAME).exists() else student
 
 
 def _budget(recipe: Recipe, whole: Encoder, plan: PruningPlan, index: int, table: LatencyTable | None) -> Budget:

@@ -30,7 +30,7 @@ from .general import teach_generally
 from .judge import measure_bundles, write_reports
 from .method_check import check_method
 from .proof import Made, prove_student, prove_teacher
-from .prune import check_plannable, plan_cut, prune_student
+from .prune import check_plannable, plan_to_show, prune_student
 from .reading import read_corpora, read_data
 from .recipe import AnyRecipe
 from .retrain import retrain_for_int8
@@ -129,7 +129,7 @@ def plan_first_round(recipe: Recipe, out: Path) -> Path:
     space = Workspace(out)
     with space.locked():
         sources = make_sources(recipe, space)
-        return plan_cut(recipe, space, sources, train_student(recipe, space, sources), 0)
+        return plan_to_show(recipe, space, sources, train_student(recipe, space, sources))
 
 
 TEXT = Line(make_and_prove, ship_bundles, measure_bundles, write_reports)
