@@ -16,6 +16,7 @@ from penjing.pipeline.fit import train_student
 from penjing.pipeline.judge import write_reports
 from penjing.pipeline.proof import Made
 from penjing.pipeline.recipe import check_recipe
+from penjing.pipeline.retrain import remedy
 from penjing.pipeline.run import make_and_prove, make_sources
 from penjing.pipeline.ship import ship_bundles
 from penjing.pipeline.workspace import Workspace
@@ -112,6 +113,10 @@ def test_the_training_is_one_stage_and_without_its_section_plain_int8_fails(
     assert len(list(out.glob("quantized-student-*"))) == 1
     made = make_and_prove(check_recipe({**raw, "quantize": {}}, "test"), Workspace(out))
     assert "model.int8.onnx: flips" in made.proof.broken[0]
+    plain, sparse = {**raw, "quantize": {}}, {"prune": {"units": None, "sparsity": 0.5}}
+    assert remedy(check_recipe(plain, "test"), made) == 'train for int8 (--set "quantize.training={}") or change limits'
+    for asked in (raw, plain | sparse):  # it was asked for, or does not go together
+        assert remedy(check_recipe(asked, "test"), made) == "retrain or change limits"
     assert len(list(out.glob("quantized-student-*"))) == 1
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from ..compress.distill.alignment import read_alignment
 from ..compress.distill.learn_quantized import learn_quantized
@@ -16,6 +17,8 @@ from ..export.verify import check_limits
 from .fit import Sources, read_lessons, take_tokenizer
 from .proof import Made, Proof, prove_student
 from .prune_sections import Learning
+from .recipe import AnyRecipe
+from .recipe_fit import first_misfit
 from .sections import QuantizedTraining, Recipe
 from .ship import export_student
 from .text_files import read_json, write_json
@@ -36,6 +39,15 @@ def retrain_for_int8(recipe: Recipe, space: Workspace, sources: Sources, made: M
     files = export_student(recipe, space, student)
     proof = prove_student(recipe, space, sources.data, student, files, made.teacher_proof)
     return replace(made, pruned=replace(made.pruned, student=student), files=files, proof=proof, before=made)
+
+
+def remedy(recipe: AnyRecipe, made: Any) -> str:
+    """What may help against broken limits: training for int8, where int8 is at fault and the recipe may ask for it."""
+    if isinstance(recipe, Recipe) and recipe.quantize.training is None and _int8_alone_broke(recipe, made.proof):
+        quantize = recipe.quantize.model_copy(update={"training": QuantizedTraining()})
+        if first_misfit(recipe.model_copy(update={"quantize": quantize})) is None:
+            return 'train for int8 (--set "quantize.training={}") or change limits'
+    return "retrain or change limits"
 
 
 def train_quantized(

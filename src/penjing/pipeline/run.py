@@ -33,7 +33,7 @@ from .proof import Made, prove_student, prove_teacher
 from .prune import check_plannable, plan_to_show, prune_student
 from .reading import read_corpora, read_data
 from .recipe import AnyRecipe
-from .retrain import retrain_for_int8
+from .retrain import remedy, retrain_for_int8
 from .sections import Recipe
 from .ship import export_student, export_teacher, ship_bundles
 from .workspace import Workspace
@@ -67,7 +67,7 @@ def run_in(recipe: AnyRecipe, space: Workspace, *, timed: bool = True) -> Path:
         if made.broken:
             line.report(recipe, space, made, None)
             sentences = "; ".join(made.broken)
-            raise ExportError(f"{sentences}; see {space.root / 'report.html'}, then retrain or change limits")
+            raise ExportError(f"{sentences}; see {space.root / 'report.html'}, then {remedy(recipe, made)}")
         bundle = line.ship(recipe, space, made)
         measured = line.measure(recipe, space, made) if timed else None
         line.report(recipe, space, made, measured)
