@@ -22,7 +22,13 @@ from penjing.compress.tokens import tokenize
 from penjing.pipeline.claims import t_interval
 from penjing.pipeline.experiments.lottery import publish_digits
 from penjing.pipeline.experiments.lottery_claims import lottery_claims
-from penjing.pipeline.experiments.lottery_digits import DigitsSettings, count_digits, digits_lottery, digits_training
+from penjing.pipeline.experiments.lottery_digits import (
+    CNN,
+    DigitsSettings,
+    count_digits,
+    digits_lottery,
+    digits_training,
+)
 from penjing.pipeline.experiments.lottery_rounds import read_point
 from penjing.pipeline.experiments.lottery_sst2 import (
     Sst2Settings,
@@ -81,6 +87,7 @@ def test_the_digits_are_published_whole_and_continue_where_they_were(tmp_path: P
 
 def test_a_cnn_s_tickets_have_their_controls_where_they_are_sparsest(tmp_path: Path) -> None:
     settings = replace(TINY, network="cnn", epochs=1, tickets_alone=True)
+    assert CNN.control_rounds() == range(12, 18) and DigitsSettings().control_rounds() == range(18)
     target = tmp_path / "lottery_digits_cnn.json"
     publish_digits(settings, (1, 2), tmp_path / "out", target, "digits_cnn")
     result = json.loads(target.read_text())

@@ -58,7 +58,7 @@ NETWORKS = {
 class DigitsSettings:
     """How the digits are trained and pruned. `early_step` is where early rewinding goes back to.
 
-    `tickets_alone`: no transfer, and the controls at the last round's sparsity.
+    `tickets_alone`: no transfer, and the controls in the sparsest third of the rounds.
     """
 
     network: str = "lenet"
@@ -73,6 +73,10 @@ class DigitsSettings:
     def sparsities(self) -> tuple[float, ...]:
         """Of each round."""
         return shares_of_remaining(self.rate, self.rounds)
+
+    def control_rounds(self) -> range:
+        """In which the controls are trained."""
+        return range(self.rounds - max(1, self.rounds // 3) if self.tickets_alone else 0, self.rounds)
 
 
 CNN = DigitsSettings(network="cnn", tickets_alone=True)
@@ -155,18 +159,19 @@ def play_digits(space: Workspace, settings: DigitsSettings, seed: int, measure_b
     yield from tickets
     yield from play_tickets(space, player("early_ticket"), dense, sparsities)
     yield from play_tickets(space, player("rate_ticket"), dense, sparsities)
+    for i in settings.control_rounds():
+        yield from _play_controls(space, player, tickets[i], sparsities[i], seed)
     if settings.tickets_alone:
-        yield from _play_controls(space, player, tickets[-1], sparsities[-1], seed)
         return
     other_task = play_tickets(space, player("parity"), play_dense(space, player("parity"), sparsities[0]), sparsities)
-    for sparsity, ticket, other in zip(sparsities, tickets, other_task, strict=True):
-        yield from _play_controls(space, player, ticket, sparsity, seed)
+    for sparsity, other in zip(sparsities, other_task, strict=True):
         yield play_masked(space, player("transferred_mask"), other, sparsity)
 
 
 def count_digits(settings: DigitsSettings) -> int:
     """How many folders `play_digits` gives for one seed."""
-    return 1 + 3 * settings.rounds + len(CONTROLS) if settings.tickets_alone else 1 + 7 * settings.rounds
+    others = 3 if settings.tickets_alone else 4
+    return 1 + others * settings.rounds + len(CONTROLS) * len(settings.control_rounds())
 
 
 def _play_controls(

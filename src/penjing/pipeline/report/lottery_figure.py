@@ -43,13 +43,15 @@ def quality_against_sparsity(curve: Curve, title: str) -> Picture:
         _dense_band(axes, curve)
         for kind in WORDS:
             _line(axes, curve, kind)
-        _winner(axes, curve)
+        _winners(axes, curve)
         _axes(axes, curve)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)
         figure.legend(loc="outside lower left", ncols=3)
         svg = figure_svg(figure, "lottery")
     seeds = len(curve.scores("dense", 0.0))
-    caption = f"Means of {seeds} seeds; bars and the grey band are one standard deviation. Ring: the winning ticket."
+    caption = (
+        f"Means of {seeds} seeds; bars and the grey band are one standard deviation. Rings: the sparsest that win."
+    )
     return Picture("lottery", title, svg, caption)
 
 
@@ -83,13 +85,19 @@ def _line(axes: Axes, curve: Curve, kind: str) -> None:
     )  # fmt: skip
 
 
-def _winner(axes: Axes, curve: Curve) -> None:
-    won = winning_sparsity(curve)
-    if won is None:
-        return
-    mean = curve.mean("ticket", won)
-    axes.plot([won], [mean], marker="o", markersize=12, markerfacecolor="none", markeredgecolor=COLOURS["ticket"])
-    axes.annotate(f"winning ticket, {won:.1%}", (won, mean), xytext=(0, 12), textcoords="offset points", ha="center")
+def _winners(axes: Axes, curve: Curve) -> None:
+    """The sparsest winning ticket of each way to rewind."""
+    for kind in TICKETS:
+        won = winning_sparsity(curve, kind)
+        if won is None:
+            continue
+        mean, sparsities, shade = curve.mean(kind, won), curve.sparsities(kind), COLOURS[kind]
+        axes.plot([won], [mean], marker="o", markersize=12, markerfacecolor="none", markeredgecolor=shade)
+        side = "left" if won == sparsities[0] else "right" if won == sparsities[-1] else "center"
+        place, level = ((0, 10), "bottom") if kind != TICKETS[0] else ((0, -10), "top")
+        axes.annotate(
+            f"{won:.1%}", (won, mean), xytext=place, textcoords="offset points", ha=side, va=level, color=shade
+        )
 
 
 def _axes(axes: Axes, curve: Curve) -> None:
