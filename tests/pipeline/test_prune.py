@@ -94,7 +94,7 @@ def test_the_plan_is_shown_without_cutting(
     assert code == 0
     assert set(out.iterdir()) == before
     lines = shown.splitlines()
-    assert lines[0].split("\t")[:3] == ["part", "kept", "of"]
+    assert lines[0].split("\t") == ["part", "kept", "of", "saves parameters", "saves MACs"]
     assert lines[1].split("\t")[:3] == ["embedding width", "16", "32"]
     assert any(line.startswith("vocabulary rows\t70\t") for line in lines)
     assert "asked\tparameters at most 9,000" in lines

@@ -44,7 +44,9 @@ def plan(
 
     folder = plan_first_round(*load_text_with_folder(recipe, overrides, out))
     summary = read_json(folder / SUMMARY_NAME)
-    print_table(COLUMNS, summary["rows"])
+    rows = summary["rows"]
+    shown = COLUMNS if rows[-1][-1] else COLUMNS[:-1]  # milliseconds are known where there is a latency table
+    print_table(shown, [row[: len(shown)] for row in rows])
     print()
     print_facts([*_facts(summary), ("plan", str(folder / "plan.json"))])
 
