@@ -23,6 +23,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from ..runtime.errors import ExportError
+from ..runtime.tflite_engine import METADATA_NAME
 from .tflite_edit import add_buffer, edited, read_model
 
 CHILD = Path(__file__).with_name("tflite_metadata_child.py")
@@ -30,7 +31,7 @@ PACKAGES = ("tflite-support==0.4.4", "numpy==1.26.4", "protobuf==3.20.3", "flatb
 UV_RUN = ("uv", "run", "--quiet", "--isolated", "--no-project", "--python", "3.11")
 SECONDS = 600
 """Long enough to download the writers (80 MB) once on a slow line."""
-ENTRY, LABELS, VOCABULARY = b"TFLITE_METADATA", "labels.txt", "vocab.txt"
+LABELS, VOCABULARY = "labels.txt", "vocab.txt"
 TIMES_START = (1980, 1, 1, 0, 0, 0)
 """Of the files inside, so that equal runs give equal bytes."""
 
@@ -79,7 +80,7 @@ def add_metadata(described: Mapping[Path, Described]) -> None:
 def metadata_of(file: bytes) -> bytes | None:
     """The metadata in a TFLite file, as their own schema packs them; None where there are none."""
     model = read_model(file)
-    found = [entry.buffer for entry in model.metadata or [] if entry.name == ENTRY]
+    found = [entry.buffer for entry in model.metadata or [] if entry.name == METADATA_NAME]
     return bytes(memoryview(model.buffers[found[0]].data)) if found else None
 
 
@@ -118,7 +119,7 @@ def _reason(errors: str) -> str:
 def _drop_metadata(model: Any) -> None:
     """The writers pack none twice."""
     model.metadata = model.metadata or []
-    for entry in [entry for entry in model.metadata if entry.name == ENTRY]:
+    for entry in [entry for entry in model.metadata if entry.name == METADATA_NAME]:
         model.metadata.remove(entry)
         if entry.buffer == len(model.buffers) - 1:  # as `_joined` leaves them
             model.buffers.pop()
@@ -131,7 +132,7 @@ def _joined(file: bytes, metadata: bytes, files: Mapping[str, bytes]) -> bytes:
 
     def add(model: Any) -> None:
         entry = schema.MetadataT()
-        entry.name, entry.buffer = ENTRY, add_buffer(model, np.frombuffer(metadata, np.uint8))
+        entry.name, entry.buffer = METADATA_NAME, add_buffer(model, np.frombuffer(metadata, np.uint8))
         model.metadata.append(entry)
 
     content = io.BytesIO(edited(file, _drop_metadata, add))

@@ -27,6 +27,7 @@ from ..runtime.errors import BundleError, DataError, EngineError, EngineMissingE
 from ..runtime.manifest import DETECTOR_TASK, write_manifest
 from ..runtime.samples import SampleError
 from ..runtime.stream import Answers, Stream
+from ..runtime.tflite_engine import METADATA_NAME
 from .sample_lines import STDIN, Rows, SampleLines, blocks, named
 from .terminal import note, print_table
 from .text_alarms import all_texts, held_out_scores, watch_texts
@@ -36,8 +37,6 @@ Threads = Annotated[int, typer.Option(min=1, help="Threads of the engine.")]
 COLUMNS, WIDTHS = ("time", "line", "score", "threshold", "alarm", "drivers"), (27, 8, 12, 12, 5, 0)
 _A_DATE = 1e8
 """Seconds beyond this are since 1970, and shown as a date."""
-_TFLITE_METADATA = b"TFLITE_METADATA"
-"""The name by which a TFLite file holds them; there the threshold is, too."""
 
 
 def watch(
@@ -125,7 +124,7 @@ def calibrate(
         if warning:
             note(warning)
     for file in (cell[0] for cell in cells):
-        if _TFLITE_METADATA in opened.verified(file).read_bytes():
+        if METADATA_NAME in opened.verified(file).read_bytes():
             note(f"{file} itself is unchanged: other readers of its metadata still find the threshold of its export")
 
 

@@ -22,6 +22,8 @@ from .errors import EngineError, EngineMissingError
 from .plain_tflite import plain_runners
 
 SIGNATURE_PREFIX = "serving_"
+METADATA_NAME = b"TFLITE_METADATA"
+"""By which a file holds what other readers ask of it, a detector's threshold too."""
 
 
 class TfliteEngine:

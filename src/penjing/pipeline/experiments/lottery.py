@@ -35,10 +35,10 @@ from .lottery_sst2 import Sst2Settings, count_sst2, play_sst2, read_sst2
 
 DIGITS = {"digits": DigitsSettings(), "digits_cnn": CNN}
 SST2 = {"sst2": Sst2Settings(), "sst2_labels": Sst2Settings(taught=False)}
-SEEDS = {"digits": (1, 2, 3, 4, 5), "digits_cnn": (1, 2, 3, 4, 5), "sst2": (1, 2, 3), "sst2_labels": (1, 2, 3)}
+SEEDS = dict.fromkeys(DIGITS, (1, 2, 3, 4, 5)) | dict.fromkeys(SST2, (1, 2, 3))
 MEASURED_SEED = 1
 """Whose tickets are coded to count bytes: always this one, so that a seed's rounds do not depend on those beside it."""
-TARGETS = {"digits": 0.9, "digits_cnn": 0.9, "sst2": 0.5, "sst2_labels": 0.5}
+TARGETS = dict.fromkeys(DIGITS, 0.9) | dict.fromkeys(SST2, 0.5)
 """The winning ticket's least sparsity, as issue 4 asks."""
 
 

@@ -29,7 +29,7 @@ from ...compress.distill.losses import feature_map_loss, logits_loss
 from ...compress.prune.lottery import Lottery, MakeModel, Train, shares_of_original, with_shuffled_weights
 from ...compress.prune.lottery_curve import CONTROLS
 from ...compress.prune.weight_masks import random_masks
-from ...compress.teacher import accuracy, load_encoder, load_teacher, locate_teacher
+from ...compress.teacher import accuracy, load_encoder, load_teacher, locate_teacher, teacher_inputs, teacher_logits
 from ...compress.tokens import Batch, TokenizedTexts, tokenize
 from ...compress.training import TrainingPlan, device_of, train
 from ...runtime.errors import PruningError
@@ -136,7 +136,7 @@ def sst2_training(task: Sst2, seed: int, folder: Path) -> Train:
         batch = texts.batch(indices)
         if task.teacher is not None:
             return taught_loss(model, task.teacher.to(device_of(model)), batch)
-        logits = _logits(model, batch)
+        logits = teacher_logits(model, batch)
         return F.cross_entropy(logits.float(), gold[indices].to(logits.device))
 
     def run(model: nn.Module, start_step: int, stop_step: int | None) -> float:
@@ -145,7 +145,7 @@ def sst2_training(task: Sst2, seed: int, folder: Path) -> Train:
         folder.mkdir(parents=True, exist_ok=True)
 
         def evaluate() -> float:
-            return accuracy(lambda batch: _logits(model, batch), held_out, task.validation.labels)
+            return accuracy(lambda batch: teacher_logits(model, batch), held_out, task.validation.labels)
 
         return train(model, texts.lengths, step_loss, evaluate, plan, folder, f"seed {seed}")[-1].metric
 
@@ -154,10 +154,10 @@ def sst2_training(task: Sst2, seed: int, folder: Path) -> Train:
 
 def taught_loss(model: nn.Module, teacher: nn.Module, batch: Batch) -> Tensor:
     """Softened logits, and the feature maps of every layer: the model has its teacher's shape."""
+    inputs = teacher_inputs(teacher, batch.to(device_of(model)))
     with torch.no_grad():
-        wanted = _outputs(teacher, batch, output_hidden_states=True)
-    found = _outputs(model, batch, output_hidden_states=True)
-    mask = batch.to(device_of(model)).attention_mask.float()
+        wanted = teacher(**inputs, output_hidden_states=True)
+    found, mask = model(**inputs, output_hidden_states=True), inputs["attention_mask"].float()
     loss = logits_loss(found.logits.float(), wanted.logits.float())
     for ours, theirs in zip(found.hidden_states[1:], wanted.hidden_states[1:], strict=True):
         loss = loss + feature_map_loss(ours.float(), theirs.float(), mask)
@@ -200,13 +200,3 @@ def play_sst2(space: Workspace, task: Sst2, seed: int, measure_bytes: bool) -> I
 def count_sst2(settings: Sst2Settings) -> int:
     """How many folders `play_sst2` gives for one seed."""
     return 1 + 3 * settings.rounds + len(CONTROLS) * len(settings.controls)
-
-
-def _logits(model: nn.Module, batch: Batch) -> Tensor:
-    logits: Tensor = _outputs(model, batch).logits
-    return logits
-
-
-def _outputs(model: nn.Module, batch: Batch, **wanted: bool) -> Any:
-    own = batch.to(device_of(model))
-    return model(input_ids=own.input_ids, attention_mask=own.attention_mask, **wanted)
